@@ -1,0 +1,1 @@
+"""Fetch, verify and pin the checkpoints of SAM-PT; run as ``python -m scripts.NAME``."""

@@ -1,0 +1,141 @@
+"""Read pinned members out of a tar or a zip that may be hostile; it writes nothing itself."""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from scripts.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_CHUNK = 1 << 20  # bytes
+_LARGEST = 8 << 30  # bytes; bounds what a member of unpinned size can fill: the tree has 9.3 GB
+_MOST = 1000  # members; the largest archive of the catalogue has six
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError,
+           NotImplementedError, RuntimeError, OverflowError)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Member:
+    """What an archive says of a member: its size in bytes, and what it is if it is no file."""
+
+    name: str
+    size: int
+    other: str | None
+
+
+def check(path: Path, wanted: Mapping[str, int | None]) -> int:
+    """Raise ArchiveError unless every wanted member can be taken; return the sum of their bytes.
+
+    `wanted` maps a member's name to its pinned size in bytes, or None. The whole archive is
+    judged: one link, device, name that leaves the folder or name that stands twice refuses it.
+    """
+    faults: list[str] = []
+    sizes: dict[str, int] = {}
+    with _named(path), _opened(path) as archive:
+        for member in _listed(archive):
+            if len(sizes) >= _MOST or member.size > _LARGEST:
+                raise ArchiveError(f"refusing {member.name!r}: the archive is larger than any here")
+            if why := _refusal(member, sizes, wanted.get(member.name)):
+                faults.append(f"refusing {member.name!r}: {why}")
+            if member.other != "a folder":
+                sizes[member.name] = member.size
+    faults += [f"it has no {name!r}" for name in wanted if name not in sizes]
+    if faults:
+        raise ArchiveError(f"{path.name} is refused, and nothing of it was written", *faults[:10])
+    return sum(sizes[name] for name in wanted)
+
+
+def members(path: Path, names: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield each named member's name and its bytes, in the archive's order, in one pass."""
+    with _named(path), _opened(path) as archive:
+        if isinstance(archive, zipfile.ZipFile):
+            for name in sorted(names):
+                with archive.open(name) as file:
+                    yield name, _chunks(path, file)
+            return
+        for info in archive:
+            member = archive.extractfile(info) if info.isreg() and info.name in names else None
+            if member:
+                yield info.name, _chunks(path, member)
+
+
+def _chunks(path: Path, file: IO[bytes]) -> Iterator[bytes]:
+    with _named(path):
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
+    with path.open("rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+        file.seek(0)
+        if is_zip:
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        else:
+            with tarfile.open(fileobj=file, mode="r:*") as tar:
+                yield tar
+
+
+def _listed(archive: tarfile.TarFile | zipfile.ZipFile) -> Iterator[_Member]:
+    if isinstance(archive, zipfile.ZipFile):
+        for entry in archive.infolist():
+            yield _Member(entry.filename.rstrip("/"), entry.file_size, _other_in_zip(entry))
+    else:
+        for info in archive:
+            yield _Member(info.name, info.size, _other_in_tar(info))
+
+
+def _other_in_tar(info: tarfile.TarInfo) -> str | None:
+    if info.isdir():
+        return "a folder"
+    if info.islnk() or info.issym():
+        return f"a link to {info.linkname!r}"
+    return None if info.isreg() and not info.issparse() else "neither a plain file nor a folder"
+
+
+def _other_in_zip(entry: zipfile.ZipInfo) -> str | None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if entry.is_dir():
+        return "a folder"
+    if kind == stat.S_IFLNK:
+        return "a link"
+    if kind not in (0, stat.S_IFREG):
+        return "neither a plain file nor a folder"
+    return "encrypted" if entry.flag_bits & 1 else None
+
+
+def _refusal(member: _Member, seen: Mapping[str, int], pinned: int | None) -> str | None:
+    """Say why a member cannot be tolerated, or return None."""
+    name = member.name
+    if name.startswith(("/", "\\")) or name[1:2] == ":":
+        return "an absolute name"
+    if ".." in name.replace("\\", "/").split("/"):
+        return "the name leaves the folder"
+    if member.other not in (None, "a folder"):
+        return f"it is {member.other}"
+    if name in seen and member.other is None:
+        return "the name stands twice"
+    if pinned is not None and member.size != pinned:
+        return f"it holds {member.size:,} bytes, pinned are {pinned:,}"
+    return None
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn what the libraries raise for a broken archive into ArchiveError."""
+    try:
+        yield
+    except _BROKEN as error:
+        reason = str(error) or type(error).__name__
+        raise ArchiveError(f"{path.name} is broken: {reason.lower()}") from error

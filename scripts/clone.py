@@ -1,0 +1,67 @@
+"""What a command works on: one clone's catalogue, pins, cache and network."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scripts import catalogue, pins
+from scripts.cache import Cache
+from scripts.disk import refusals
+from scripts.errors import UsageError
+from scripts.pins import Pin
+from scripts.progress import note
+from scripts.ranges import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scripts.catalogue import Catalogue, Checkpoint
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone of this repository, read once at the start of a command."""
+
+    root: Path
+    catalogue: Catalogue
+    pins: dict[str, Pin]
+    cache: Cache
+    line: Line
+
+    @classmethod
+    def at(cls, root: Path) -> Clone:
+        """Read the clone at `root`; raise UsageError or CatalogueError."""
+        if not (root / ".dvc").is_dir():
+            raise UsageError(f"{root} is not the root of the repository: it has no .dvc folder")
+        holds = catalogue.read(root / "params.yaml")
+        return cls(root, holds, pins.read(root / "dvc.lock"), Cache(root), Line(holds.network))
+
+    def pin(self, file: Checkpoint) -> Pin | None:
+        """Return what a file must be, or None before its first use."""
+        pin = self.pins.get(file.path)
+        return Pin(pin.md5, pin.size, file.sha256) if pin else None
+
+    @contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """Keep every other process of this clone from the partial file of this key.
+
+        The lock dies with its process, however that ends.
+        """
+        path = self.cache.temporary / f"{key}.lock"
+        with refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                note(f"{key}: another process is bringing it; waiting")
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)

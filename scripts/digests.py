@@ -1,0 +1,106 @@
+"""Hash a file while it is still being written, one thread an algorithm."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+_CHUNK = 1 << 20  # bytes; larger ones leave the processor's cache and hash slower
+_PAUSE = 0.005  # seconds between looks at a front that has not moved
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What some bytes are: size in bytes, md5 and, where it was asked for, sha256 (lower hex)."""
+
+    size: int
+    md5: str
+    sha256: str | None = None
+
+
+class Hashing:
+    """Hash a file behind its front: the bytes from 0 that are known to be written.
+
+    The threads read back what the page cache still holds, so that the verification of a
+    transfer ends with its last byte instead of after it.
+    """
+
+    def __init__(self, fd: int, front: Callable[[], int], *, sha256: bool) -> None:
+        """Start behind `front`, which returns a growing number of bytes."""
+        self._fd = fd
+        self._front = front
+        self._stop = threading.Event()
+        self._size: int | None = None
+        self._error: OSError | None = None
+        self._hashes = [hashlib.md5(usedforsecurity=False)]
+        if sha256:
+            self._hashes.append(hashlib.sha256())
+        self._threads = [
+            threading.Thread(target=self._follow, args=(h,), daemon=True) for h in self._hashes
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self, size: int) -> Digest:
+        """Wait until `size` bytes are hashed and return their digest; raise OSError of a read."""
+        self._size = size
+        for thread in self._threads:
+            thread.join()
+        if self._error:
+            raise self._error
+        md5, *sha256 = (h.hexdigest() for h in self._hashes)
+        return Digest(size, md5, sha256[0] if sha256 else None)
+
+    def abandon(self) -> None:
+        """Stop without a digest."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _follow(self, digest: hashlib._Hash) -> None:
+        buffer = memoryview(bytearray(_CHUNK))
+        position = 0
+        try:
+            while position != self._size and not self._stop.is_set():
+                want = min(self._front() - position, _CHUNK)
+                got = os.preadv(self._fd, [buffer[:want]], position) if want > 0 else 0
+                if not got:
+                    self._wait_for_more(position)
+                digest.update(buffer[:got])
+                position += got
+        except OSError as error:
+            self._error = error
+
+    def _wait_for_more(self, position: int) -> None:
+        # A file shorter than its front was cut by somebody else; waiting would never end.
+        if self._size is not None and os.fstat(self._fd).st_size <= position:
+            raise OSError(f"the file ends at byte {position} while it is being read")
+        self._stop.wait(_PAUSE)
+
+
+def of_file(path: Path, *, sha256: bool = True) -> Digest:
+    """Return the digest of a file on disk; raise OSError if it cannot be read."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(fd).st_size
+        return Hashing(fd, lambda: size, sha256=sha256).finish(size)
+    finally:
+        os.close(fd)
+
+
+def of_chunks(chunks: Iterable[bytes], write: Callable[[bytes], object]) -> Digest:
+    """Hash chunks as they pass to `write`; for what cannot be read back behind a front."""
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+    for chunk in chunks:
+        md5.update(chunk)
+        sha256.update(chunk)
+        write(chunk)
+        size += len(chunk)
+    return Digest(size, md5.hexdigest(), sha256.hexdigest())

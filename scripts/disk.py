@@ -1,0 +1,74 @@
+"""What a disk can refuse, said plainly, and whether there is room before the first byte."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from scripts.errors import DiskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses about `path` into DiskError."""
+    try:
+        yield
+    except OSError as error:
+        raise refusal(path, error) from error
+
+
+def refusal(path: Path, error: OSError) -> DiskError:
+    """Return the DiskError that says what this OSError means for a user."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    where = error.filename or path
+    if error.errno in _FULL:
+        free = f"{shutil.disk_usage(existing(path)).free:,} bytes are free"
+        return DiskError(f"no room to write {where}: {reason.lower()}; {free}", *_ROOM)
+    if error.errno in _DENIED:
+        return DiskError(f"may not write {where}: {reason.lower()}", _RIGHTS)
+    return DiskError(f"{where}: {reason.lower()}", "Next: look at that path, then run again.")
+
+
+def write_at(fd: int, data: bytes, offset: int) -> None:
+    """Write all of `data` at an offset; a nearly full disk may take it in pieces."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view, offset = view[written:], offset + written
+
+
+_ROOM = (
+    "Nothing was lost: what has arrived is kept in .dvc/tmp/fetch.",
+    "Next: make room, or lift the quota, and run again; the transfer goes on where it stopped.",
+)
+_RIGHTS = "Next: give yourself the right to write there (or remount it writable), and run again."
+
+
+def check_room(path: Path, needed: int, *, what: str) -> None:
+    """Raise DiskError unless `needed` more bytes fit on the file system that holds `path`."""
+    free = shutil.disk_usage(existing(path)).free
+    if needed > free:
+        raise DiskError(
+            f"{what}: not enough room in {path.parent}",
+            f"needed {needed:>17,} bytes",
+            f"free   {free:>17,} bytes",
+            "models/ and the cache are as they were, and nothing was downloaded in this run.",
+            "Next: make room and run again; what had arrived before is kept.",
+        )
+
+
+def existing(path: Path) -> Path:
+    """Return the nearest folder above `path` that exists."""
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path

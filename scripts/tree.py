@@ -1,0 +1,89 @@
+"""Check that models/ holds exactly the catalogue's files, and write the inventory models.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts import catalogue, pins
+from scripts.catalogue import TREE, Catalogue
+from scripts.command import command
+from scripts.disk import refusals
+from scripts.documents import load
+from scripts.errors import CheckpointError
+from scripts.progress import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scripts.pins import Pin
+
+INVENTORY = "models.json"
+
+
+def names(root: Path) -> set[str]:
+    """Return the path of every file and link under models/, as params.yaml writes paths."""
+    found: set[str] = set()
+    for folder, _, files in os.walk(root / TREE):
+        found.update(Path(folder, file).relative_to(root).as_posix() for file in files)
+    return found
+
+
+def check(root: Path, holds: Catalogue) -> None:
+    """Raise CheckpointError unless models/ has exactly the catalogue's files; hashes nothing."""
+    present = {path for path in names(root) if (root / path).exists()}
+    stray = sorted(names(root) - holds.files.keys())
+    missing = sorted(holds.files.keys() - present)
+    if not stray and not missing:
+        return
+    raise CheckpointError(
+        f"{TREE}/ is not the catalogue's tree: {len(stray)} stray, {len(missing)} missing",
+        *(f"stray    {path}" for path in stray),
+        *(f"missing  {path}" for path in missing),
+        "The lock and the seal are as they were.",
+        "Next: move stray files out of models/ (some loaders take the highest step they find",
+        "there); bring missing ones with `dvc repro models.dvc` or `dvc pull`.",
+    )
+
+
+def inventory(holds: Catalogue, pinned: dict[str, Pin], artifacts: dict[str, Any]) -> str:
+    """Return models.json: a function of catalogue, lock and artifacts alone, sorted by path."""
+    words = {entry["path"]: entry.get("meta", {}) for entry in artifacts.values()}
+    rows = [
+        {
+            "path": path,
+            "md5": pinned[path].md5 if path in pinned else None,
+            "sha256": file.sha256,
+            "license": words.get(path, {}).get("license"),
+            "source": words.get(path, {}).get("source"),
+        }
+        for path, file in sorted(holds.files.items())
+    ]
+    return json.dumps({"files": rows}, indent=2) + "\n"
+
+
+def render(root: Path) -> str:
+    """Return the inventory of the clone at `root`; raise CatalogueError."""
+    artifacts = (load(root / "dvc.yaml") or {}).get("artifacts") or {}
+    holds = catalogue.read(root / "params.yaml")
+    return inventory(holds, pins.read(root / "dvc.lock"), artifacts)
+
+
+@command
+def main(argv: Sequence[str] | None) -> None:
+    """Check the tree of the current folder, then write its inventory."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.tree", description=__doc__)
+    parser.parse_args(argv)
+    root = Path.cwd()
+    check(root, catalogue.read(root / "params.yaml"))
+    with refusals(root / INVENTORY):
+        (root / INVENTORY).write_text(render(root), encoding="utf-8")
+    say(f"{TREE}/ is complete: inventory in {INVENTORY}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

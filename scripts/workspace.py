@@ -1,0 +1,113 @@
+"""The tree under models/: what lies there already, and how a verified file takes its place."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from scripts import digests
+from scripts.disk import refusals
+from scripts.errors import DiskError
+from scripts.pins import Pin
+from scripts.progress import note
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scripts.cache import Cache
+    from scripts.catalogue import Checkpoint
+    from scripts.clone import Clone
+    from scripts.digests import Digest
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a file came to its place: for the line a command prints."""
+
+    path: str
+    how: str
+    pin: Pin
+    aside: Path | None = None  # where the wrong file went that stood in its place
+    first_use: bool = False
+
+
+def settle(clone: Clone, file: Checkpoint) -> Outcome | None:
+    """Serve a file from its place or from the cache; return None if it must be brought.
+
+    What is in place is read before it is believed, unless DVC read it and it has not changed
+    since. A wrong file stays where it is until the right one is there to replace it.
+    """
+    path, pin = clone.root / file.path, clone.pin(file)
+    if path.is_dir():
+        raise DiskError(
+            f"{file.path} is a folder, and a file is wanted there", "Next: move it away."
+        )
+    if path.exists() and (held := _identify(clone.cache, path, pin)):
+        with refusals(path):
+            _own(clone.cache, path, held)
+        return Outcome(file.path, "kept: already in place", held, first_use=pin is None)
+    if pin and _in_cache(clone, pin):
+        return place(clone, file, pin, "linked from the cache")
+    return None
+
+
+def place(clone: Clone, file: Checkpoint, pin: Pin, how: str) -> Outcome:
+    """Link the cached object of `pin` to its path; what was there goes to quarantine."""
+    path, known = clone.root / file.path, clone.pin(file)
+    occupied = path.exists() or path.is_symlink()
+    aside = quarantine(clone.root, path, file.path) if occupied else None
+    clone.cache.link(str(pin.md5), path)
+    return Outcome(file.path, how, pin, aside, first_use=known is None)
+
+
+def quarantine(root: Path, path: Path, name: str) -> Path:
+    """Move a file out of the way, to quarantine/TIME/NAME of the clone; return where it is now."""
+    now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+    aside = root / "quarantine" / now / name
+    with refusals(aside):
+        aside.parent.mkdir(parents=True)
+        shutil.move(path, aside)
+    return aside
+
+
+def _identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
+    """Return what a file is, if that is what it must be."""
+    with refusals(path):
+        if pin and not pin.allows_size(path.stat().st_size):
+            return None
+        if pin and pin.md5 == cache.known(path):
+            return pin
+        digest = digests.of_file(path, sha256=pin is None or pin.sha256 is not None)
+    if pin is None:
+        return as_pin(digest)
+    return pin if pin.matches(digest) else None
+
+
+def as_pin(digest: Digest) -> Pin:
+    """Return the pin that these bytes will have."""
+    return Pin(digest.md5, digest.size, digest.sha256)
+
+
+def _own(cache: Cache, path: Path, pin: Pin) -> None:
+    """See to it that the cache holds a verified file of the workspace, and that DVC knows it."""
+    md5 = str(pin.md5)
+    if not cache.object(md5).exists():
+        cache.adopt(path, md5)
+    if path.is_symlink() and not path.resolve().is_relative_to(cache.folder.resolve()):
+        cache.link(md5, path)  # a link to somebody's disk is not ours to depend on
+    cache.remember(path, md5)
+
+
+def _in_cache(clone: Clone, pin: Pin) -> bool:
+    """Tell whether the cache holds the pinned bytes; a broken object goes to quarantine."""
+    path = clone.cache.object(str(pin.md5))
+    if not path.exists():
+        return False
+    if _identify(clone.cache, path, pin):
+        clone.cache.remember(path, str(pin.md5))
+        return True
+    aside = quarantine(clone.root, path, f"cache/{pin.md5}")
+    note(f"the cache held wrong bytes as {pin.md5}; they are now {aside.relative_to(clone.root)}")
+    return False

@@ -1,0 +1,1 @@
+"""Tests of the checkpoints repository, on loopback only."""
