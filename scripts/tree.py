@@ -80,8 +80,11 @@ def main(argv: Sequence[str] | None) -> None:
     parser.parse_args(argv)
     root = Path.cwd()
     check(root, catalogue.read(root / "params.yaml"))
+    fresh = root / ".dvc" / "tmp" / INVENTORY
     with refusals(root / INVENTORY):
-        (root / INVENTORY).write_text(render(root), encoding="utf-8")
+        fresh.parent.mkdir(exist_ok=True)
+        fresh.write_text(render(root), encoding="utf-8")
+        fresh.replace(root / INVENTORY)  # never through a link into the cache
     say(f"{TREE}/ is complete: inventory in {INVENTORY}")
 
 

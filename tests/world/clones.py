@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,7 @@ def isolated(folder: Path) -> dict[str, str]:
     for place in places:
         (folder / place.lower()).mkdir(parents=True, exist_ok=True)
         kept[place] = str(folder / place.lower())
+    kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     return {**kept, **identity, "DVC_NO_ANALYTICS": "1", "NO_COLOR": "1"}
 
 
