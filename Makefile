@@ -34,6 +34,8 @@ lock: ## Compile requirements*.txt anew (needs uv)
 clean: ## Remove the environment; checkpoints and cache stay
 	rm -rf $(VENV)
 
+# -qq: pip warns of a dependency of DVC that is published as source alone.
+INSTALL := python -m pip install -qq --disable-pip-version-check --require-hashes
 LOCKED := --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
 $(VENV)/installed: requirements.txt
@@ -41,9 +43,10 @@ $(VENV)/installed: requirements.txt
 	  echo "error: $(PYTHON) is older than 3.10; name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "error: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "installing into $(VENV); this takes a minute"
+	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
-	python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
 	@touch $@

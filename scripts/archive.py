@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import tarfile
 import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from scripts.errors import ArchiveError
 
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from typing_extensions import Self
+
 _CHUNK = 1 << 20  # bytes
-_LARGEST = 8 << 30  # bytes; bounds what a member of unpinned size can fill: the tree has 9.3 GB
+_LARGEST = 8 << 30  # bytes; bounds what members of unpinned size can fill: the tree has 9.3 GB
 _MOST = 1000  # members; the largest archive of the catalogue has six
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError,
-           NotImplementedError, RuntimeError, OverflowError)  # fmt: skip
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
+           ValueError, NotImplementedError, RuntimeError, OverflowError)  # fmt: skip
+_WHOLE = {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+          tarfile.SOLARIS_XHDTYPE}  # fmt: skip # what tarfile reads into memory at once
+_PACKED = {b"\x1f\x8b": "gz", b"BZ": "bz2", b"\xfd7": "xz"}  # a tar may be, by its first bytes
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,15 @@ def check(path: Path, wanted: Mapping[str, int | None]) -> int:
     """
     faults: list[str] = []
     sizes: dict[str, int] = {}
+    total = 0
     with _named(path), _opened(path) as archive:
-        for member in _listed(archive):
-            if len(sizes) >= _MOST or member.size > _LARGEST:
-                raise ArchiveError(f"refusing {member.name!r}: the archive is larger than any here")
+        for number, member in enumerate(_listed(archive), 1):
+            total += member.size
+            if number > _MOST or total > _LARGEST:
+                what = f"refusing {member.name!r:.99}: the archive is larger than any here"
+                raise ArchiveError(what)
             if why := _refusal(member, sizes, wanted.get(member.name)):
-                faults.append(f"refusing {member.name!r}: {why}")
+                faults.append(f"refusing {member.name!r:.99}: {why}")
             if member.other != "a folder":
                 sizes[member.name] = member.size
     faults += [f"it has no {name!r}" for name in wanted if name not in sizes]
@@ -77,14 +86,26 @@ def _chunks(path: Path, file: IO[bytes]) -> Iterator[bytes]:
 @contextmanager
 def _opened(path: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
     with path.open("rb") as file:
-        is_zip = file.read(4) == b"PK\x03\x04"
+        head = file.read(4)
         file.seek(0)
-        if is_zip:
+        if head == b"PK\x03\x04":
             with zipfile.ZipFile(file) as archive:
                 yield archive
         else:
-            with tarfile.open(fileobj=file, mode="r:*") as tar:
+            mode: Any = f"r:{_PACKED.get(head[:2], '')}"
+            with tarfile.open(fileobj=file, mode=mode, tarinfo=_Header) as tar:
                 yield tar
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar, judged before tarfile reads into memory what belongs to it."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        info = super().frombuf(buf, encoding, errors)
+        if info.size < 0 or (info.type in _WHOLE and info.size > _CHUNK):
+            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+        return info
 
 
 def _listed(archive: tarfile.TarFile | zipfile.ZipFile) -> Iterator[_Member]:
@@ -97,6 +118,8 @@ def _listed(archive: tarfile.TarFile | zipfile.ZipFile) -> Iterator[_Member]:
 
 
 def _other_in_tar(info: tarfile.TarInfo) -> str | None:
+    if info.size < 0:  # it would lead tarfile round in a circle
+        return "of a size below zero"
     if info.isdir():
         return "a folder"
     if info.islnk() or info.issym():
@@ -137,5 +160,5 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        reason = str(error) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ArchiveError(f"{path.name} is broken: {reason.lower()}") from error

@@ -21,11 +21,13 @@ import dvc_data.hashfile.state as dvc_state
 import dvc_objects.fs.system as links
 from dvc.config import Config, ConfigError
 from dvc.dirs import site_cache_dir
+from dvc.exceptions import DvcException
 from dvc.version import version_tuple
 from dvc_data.hashfile.cache import DiskError as StateError
 from dvc_data.hashfile.cache import Timeout
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_objects.fs.local import LocalFileSystem
+from dvc_objects.fs.utils import makedirs
 
 from scripts.disk import refusals
 from scripts.errors import CatalogueError
@@ -44,7 +46,7 @@ class Cache:
         """Read the configuration of the clone at `root`; raise CatalogueError if it is broken."""
         try:
             config = Config(str(root / ".dvc"))
-        except ConfigError as error:
+        except (ConfigError, OSError) as error:
             raise CatalogueError(".dvc/config", [str(error)]) from error
         self.root = root
         self.temporary = root / ".dvc" / "tmp" / "fetch"
@@ -53,6 +55,7 @@ class Cache:
         self._types = tuple(section.get("type") or _TYPES)
         self._group = section.get("shared") == "group"
         self._fs = LocalFileSystem()
+        self._state: dvc_state.StateBase = dvc_state.StateNoop()
         with _state_is_optional():
             self._state = dvc_state.State(str(root), _state_folder(root, config))
 
@@ -76,24 +79,31 @@ class Cache:
         """Move a verified file into the cache under its md5; raise DiskError."""
         target = self._room_for(md5)
         with refusals(target):
-            part.chmod(_MODE)
-            _move(part, target)
-        self.remember(target, md5)
+            move(part, target)
+        self.vouch(md5)
         return target
+
+    def vouch(self, md5: str) -> None:
+        """Mark an object as verified, in DVC's way: read-only, and its hash remembered.
+
+        Last of all: a part that is read-only when a kill comes could not be gone on with.
+        """
+        with suppress(OSError):  # somebody else of the group owns it; then DVC hashes it itself
+            self.object(md5).chmod(_MODE)
+        self.remember(self.object(md5), md5)
 
     def adopt(self, path: Path, md5: str) -> None:
         """Give a verified file of the workspace to the cache without moving it, if links allow.
 
-        Where the file system can link, the file keeps its inode; elsewhere it is copied.
+        Where the file system can link, the file keeps its inode; elsewhere it is copied. So is
+        what a symlink leads to: a file outside the tree is not ours to make read-only.
         """
-        target = self._room_for(md5)
-        if not target.exists():
-            fresh = self._fresh(md5)
-            with refusals(target):
-                _link(path.resolve(), fresh, [t for t in self._types if t != "symlink"])
-                fresh.chmod(_MODE)
-                _move(fresh, target)
-        self.remember(target, md5)
+        target, fresh = self._room_for(md5), self._fresh(md5)
+        never = {"symlink", "hardlink"} if path.is_symlink() else {"symlink"}
+        with refusals(target):
+            _link(path.resolve(), fresh, [kind for kind in self._types if kind not in never])
+            move(fresh, target)
+        self.vouch(md5)
 
     def link(self, md5: str, path: Path) -> None:
         """Put the object of this md5 at `path`, by the first link type that works, in one step."""
@@ -101,7 +111,7 @@ class Cache:
         with refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _link(source, fresh, self._types)
-            _move(fresh, path)
+            move(fresh, path)
         self.remember(path, md5)
 
     def _fresh(self, md5: str) -> Path:
@@ -112,10 +122,7 @@ class Cache:
     def _room_for(self, md5: str) -> Path:
         target = self.object(md5)
         with refusals(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if self._group:
-                with suppress(PermissionError):  # somebody else of the group made it
-                    target.parent.chmod(0o2775)
+            makedirs(str(target.parent), exist_ok=True, mode=0o2775 if self._group else None)
         return target
 
 
@@ -128,15 +135,24 @@ def _link(source: Path, target: Path, types: list[str] | tuple[str, ...]) -> Non
             kinds[kind](str(source), str(target))
             return
         target.unlink(missing_ok=True)
-    shutil.copyfile(source, target)
+    try:
+        shutil.copyfile(source, target)
+    except OSError:
+        target.unlink(missing_ok=True)  # on a full disk half a copy is only in the way
+        raise
 
 
-def _move(source: Path, target: Path) -> None:
-    """Rename into place; across file systems copy beside the target first, then rename."""
+def move(source: Path, target: Path) -> None:
+    """Rename into place; across file systems copy beside the target first, then rename.
+
+    Raises OSError, and then `source` is where it was.
+    """
     try:
         source.replace(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
+            if os.access(source.parent, os.W_OK):
+                error.filename = str(target)  # the side that refuses
             raise
         beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
@@ -153,19 +169,19 @@ def _state_folder(root: Path, config: Config) -> str:
     Asking Repo itself would cost every stage 0.2 s for its import.
     """
     stamp = root / ".dvc" / "tmp" / "btime"
-    if not stamp.exists():
+    repos = Path(site_cache_dir(config["core"].get("site_cache_dir")), "repo")
+    if not stamp.exists() or not repos.is_dir():
         _let_dvc_prepare(root)
     token = (str(root), None, stamp.stat().st_mtime, getpass.getuser(), version_tuple[0], 0)
     name = hashlib.md5(str(token).encode(), usedforsecurity=False).hexdigest()
-    return str(Path(site_cache_dir(config["core"].get("site_cache_dir")), "repo", name))
+    return str(repos / name)
 
 
 def _let_dvc_prepare(root: Path) -> None:
     from dvc.repo import Repo  # noqa: PLC0415 - only before the first DVC command of a clone
 
-    repo = Repo(str(root))
-    Path(repo.site_cache_dir).mkdir(parents=True, exist_ok=True)
-    repo.close()
+    with suppress(DvcException):  # it is told by the first dvc command, such as: no git repository
+        Repo(str(root)).close()
 
 
 @contextmanager

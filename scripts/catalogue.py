@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -67,12 +68,10 @@ class Catalogue:
         unknown = [name for name in names if name not in known]
         if unknown:
             other = [name for name in unknown if name in self.published]
-            hint = (
-                "fetch it with scripts.fetch" if archive else "it is in an archive: scripts.unpack"
-            )
+            verb, kind = ("fetch", "a published file") if archive else ("unpack", "an archive")
             raise UsageError(
                 f"unknown name{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}",
-                *(f"{name}: {hint}" for name in other),
+                *(f"{name} is {kind}: python -m scripts.{verb} {name}" for name in other),
                 f"params.yaml has: {', '.join(sorted(known))}",
             )
         return [known[name] for name in names]
@@ -81,16 +80,16 @@ class Catalogue:
 def read(path: Path) -> Catalogue:
     """Return the catalogue that params.yaml holds, or raise CatalogueError with every fault."""
     reader = _Reader()
-    root = reader.mapping(compose(path), "params.yaml")
+    root = reader.fields(compose(path), path.name, {"archives", "checkpoints", "network"})
     published = {
-        name: reader.published(name, node, archive=archive)
+        str(name.value): reader.published(name, node, archive=archive)
         for key, archive in (("checkpoints", False), ("archives", True))
-        for name, node in reader.mapping(root.get(key), key, optional=archive).items()
+        for name, node in reader.entries(root.get(key), key, optional=archive)
     }
     network = reader.network(root.get("network"))
     if reader.faults:
-        ordered = sorted(reader.faults, key=lambda fault: fault[0])
-        raise CatalogueError(path.name, [f"line {line}: {text}" for line, text in ordered])
+        ordered = [f"line {line}: {text}" for line, text in sorted(reader.faults)]
+        raise CatalogueError(path.name, ordered)
     return Catalogue(published, network)
 
 
@@ -100,72 +99,77 @@ class _Reader:
 
     faults: list[tuple[int, str]] = field(default_factory=list)
     _names: dict[str, int] = field(default_factory=dict)
-    _paths: dict[str, tuple[int, str]] = field(default_factory=dict)
-    _folders: dict[str, str] = field(default_factory=dict)
+    _taken: dict[str, tuple[str, str, int]] = field(default_factory=dict)
 
     def fault(self, node: yaml.Node | None, text: str) -> None:
-        self.faults.append((node.start_mark.line + 1 if node else 1, text))
+        self.faults.append((_line(node) if node else 1, text))
 
-    def mapping(
+    def entries(
         self, node: yaml.Node | None, where: str, *, optional: bool = False
-    ) -> dict[str, yaml.Node]:
+    ) -> list[tuple[yaml.Node, yaml.Node]]:
+        """Return the keys of a map, each a text that stands once, with their values."""
         if node is None and optional:
-            return {}
+            return []
         if not isinstance(node, yaml.MappingNode):
             self.fault(node, f"{where}: not a map of names")
-            return {}
-        found: dict[str, yaml.Node] = {}
+            return []
+        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key, value in node.value:
-            name = str(key.value)
-            if name in found:
-                self.fault(key, f"{where}: {name} stands twice")
-            found[name] = value
-        return found
+            if not _is_text(key):
+                self.fault(key, f"{where}: the key {_shown(key)} is not a text")
+            elif key.value in found:
+                self.fault(key, f"{where}: {key.value} stands twice")
+            else:
+                found[key.value] = key, value
+        return list(found.values())
 
-    def published(self, name: str, node: yaml.Node, *, archive: bool) -> Published:
+    def fields(self, node: yaml.Node | None, where: str, known: set[str]) -> dict[str, yaml.Node]:
+        fields = {}
+        for key, value in self.entries(node, where):
+            fields[key.value] = value
+            if key.value not in known:
+                names = ", ".join(sorted(known))
+                self.fault(key, f"{where}: unknown key {key.value} (known: {names})")
+        return fields
+
+    def published(self, key: yaml.Node, node: yaml.Node, *, archive: bool) -> Published:
+        name = str(key.value)
         if not _NAME.fullmatch(name):
-            self.fault(node, f"{name!r}: a name has lower-case letters, digits and _ only")
-        line = self._names.setdefault(name, node.start_mark.line + 1)
-        if line != node.start_mark.line + 1:
-            self.fault(node, f"{name}: the name is taken in line {line}")
+            self.fault(key, f"{name!r}: a name has lower-case letters, digits and _ only")
+        if name in self._names:
+            self.fault(key, f"{name}: the name is taken in line {self._names[name]}")
+        self._names[name] = _line(key)
         if not archive:
             return Published(name, (self.checkpoint(name, node),))
-        fields = self._fields(node, name, {"members", "sha256"})
-        members = fields.get("members")
+        fields = self.fields(node, name, {"members", "sha256"})
+        members, sha256 = fields.get("members"), self._sha256(fields, name)
         if not isinstance(members, yaml.SequenceNode) or not members.value:
-            self.fault(node, f"{name}.members: not a list of members")
+            self.fault(members or node, f"{name}.members: not a list of members")
             return Published(name, (), archive=True)
         files = tuple(self._members(name, members.value))
-        return Published(name, files, archive=True, sha256=self._sha256(fields, name))
+        return Published(name, files, archive=True, sha256=sha256)
 
     def _members(self, name: str, nodes: list[yaml.Node]) -> Iterator[Checkpoint]:
-        seen: set[str | None] = set()
+        seen: set[str] = set()
         for number, node in enumerate(nodes):
             file = self.checkpoint(f"{name}.members[{number}]", node, archive=True)
             if file.member in seen:
                 self.fault(node, f"{name}: the member {file.member} stands twice")
-            seen.add(file.member)
+            if file.member:
+                seen.add(file.member)
             yield file
 
     def checkpoint(self, where: str, node: yaml.Node, *, archive: bool = False) -> Checkpoint:
         known = {"path", "sha256"} | ({"member"} if archive else set())
-        fields = self._fields(node, where, known)
+        fields = self.fields(node, where, known)
         path = self._text(fields.get("path"), node, f"{where}.path")
         if path:
             self._check_path(fields["path"], f"{where}.path", path)
         member = self._text(fields.get("member"), node, f"{where}.member") if archive else None
         return Checkpoint(path, self._sha256(fields, where), member)
 
-    def _fields(self, node: yaml.Node, where: str, known: set[str]) -> dict[str, yaml.Node]:
-        fields = self.mapping(node, where)
-        for name in fields.keys() - known:
-            self.fault(
-                fields[name], f"{where}: unknown key {name} (known: {', '.join(sorted(known))})"
-            )
-        return fields
-
     def _text(self, node: yaml.Node | None, parent: yaml.Node, where: str) -> str:
-        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":str") and node.value:
+        if node and _is_text(node) and node.value:
             return str(node.value)
         self.fault(node or parent, f"{where}: {'not a text' if node else 'missing'}")
         return ""
@@ -174,7 +178,7 @@ class _Reader:
         node = fields.get("sha256")
         if node is None:
             return None
-        if not node.tag.endswith(":str") or not _SHA256.fullmatch(str(node.value)):
+        if not _is_text(node) or not _SHA256.fullmatch(str(node.value)):
             self.fault(node, f"{where}.sha256: not 64 lower-case hex digits in quotes")
         return str(node.value)
 
@@ -186,49 +190,58 @@ class _Reader:
             self.fault(node, f"{where}: {path} lies outside {TREE}/")
         elif "" in parts or "." in parts or not path.isprintable() or "\\" in path:
             self.fault(node, f"{where}: {path!r} is not a plain path")
-        self._check_taken(node, where, path)
+        else:
+            self._check_taken(node, where, path)
 
     def _check_taken(self, node: yaml.Node, where: str, path: str) -> None:
-        # Compared without case: on macOS two such names are one file.
-        folded = path.casefold()
-        above = [folded[:i] for i, letter in enumerate(folded) if letter == "/"]
-        line, spelled = self._paths.setdefault(folded, (node.start_mark.line + 1, path))
-        if spelled != path:
-            self.fault(node, f"{where}: {path} differs only in case from {spelled} in line {line}")
-        elif line != node.start_mark.line + 1:
-            self.fault(node, f"{where}: {path} stands already in line {line}")
-        for other in filter(None, [self._folders.get(folded), *map(self._spelled, above)]):
-            self.fault(node, f"{where}: one of {path} and {other} would have to be a folder")
-        self._folders.update(dict.fromkeys(above, path))
-
-    def _spelled(self, folded: str) -> str | None:
-        return self._paths.get(folded, (0, None))[1]
+        folders = [path[:i] for i, letter in enumerate(path) if letter == "/"]
+        for name, kind in [*((folder, "folder") for folder in folders), (path, "file")]:
+            # Compared without case: on macOS two such names are one file.
+            if (known := self._taken.get(name.casefold())) is None:
+                self._taken[name.casefold()] = name, kind, _line(node)
+                continue
+            other, its_kind, line = known
+            if other != name:
+                self.fault(node, f"{where}: {name} differs only in case from {other}, line {line}")
+            elif its_kind != kind:
+                self.fault(node, f"{where}: {name} is a {kind} here, a {its_kind} in line {line}")
+            elif kind == "file":
+                self.fault(node, f"{where}: {name} stands already in line {line}")
 
     def network(self, node: yaml.Node | None) -> Network:
         limits = {
-            "connections": (1, 64),
-            "retries": (0, 100),
-            "backoff": (0, 60),
-            "timeout": (0.1, 600),
+            "connections": (int, 1, 64),
+            "retries": (int, 0, 100),
+            "backoff": (float, 0, 60),
+            "timeout": (float, 0.1, 600),
         }
-        fields = self.mapping(node, "network", optional=True)
+        fields = self.fields(node, "network", set(limits)) if node else {}
         given: dict[str, float] = {}
-        for name, value in fields.items():
-            if name not in limits:
-                self.fault(value, f"network: unknown key {name} (known: {', '.join(limits)})")
-                continue
-            low, high = limits[name]
-            number = self._number(value, whole=name in ("connections", "retries"))
-            if number is None or not low <= number <= high:
-                self.fault(
-                    value, f"network.{name}: {value.value!r} is not a number from {low} to {high}"
-                )
-            else:
+        for name in limits.keys() & fields.keys():
+            kind, low, high = limits[name]
+            number = _number(fields[name], kind)
+            if low <= number <= high:
                 given[name] = number
+            else:
+                wanted = f"a {'whole ' if kind is int else ''}number from {low} to {high}"
+                self.fault(fields[name], f"network.{name}: {_shown(fields[name])} is not {wanted}")
         return Network(**given)  # type: ignore[arg-type] # whole numbers were read as int
 
-    def _number(self, node: yaml.Node, *, whole: bool) -> float | None:
-        try:
-            return int(str(node.value)) if whole else float(str(node.value))
-        except ValueError:
-            return None
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _is_text(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag.endswith(":str")
+
+
+def _shown(node: yaml.Node) -> str:
+    return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or map"
+
+
+def _number(node: yaml.Node, kind: type[float]) -> float:
+    try:
+        return kind(node.value) if isinstance(node, yaml.ScalarNode) else math.nan
+    except ValueError:
+        return math.nan  # within no limits

@@ -57,11 +57,16 @@ class Clone:
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                note(f"{key}: another process is bringing it; waiting")
-                fcntl.flock(fd, fcntl.LOCK_EX)
+            with refusals(path):
+                _lock(fd, key)
             yield
         finally:
             os.close(fd)
+
+
+def _lock(fd: int, key: str) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        note(f"{key}: another process is bringing it; waiting")
+        fcntl.flock(fd, fcntl.LOCK_EX)

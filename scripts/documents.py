@@ -9,36 +9,68 @@ import yaml
 from scripts.errors import CatalogueError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # libyaml's parser reads the lock ten times faster; a platform without it still works.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEPTH = 100  # levels; libyaml's composer recurses in C and would end the process
 
 
-def load(path: Path) -> Any:  # noqa: ANN401 - a yaml document is any data; callers check it
-    """Return the document as plain data, or raise CatalogueError."""
-    return _read(path, lambda text: yaml.load(text, Loader=_Loader))  # noqa: S506 - a safe loader
+class _Strict(_Loader):  # type: ignore[misc, valid-type] # one of two loaders, alike for us
+    """Refuses a key that stands twice, as DVC does; PyYAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - PyYAML's signature
+        """Return the map, or raise MarkedYAMLError."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise _marked(f"{key.value} stands twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
+
+
+def load(path: Path, where: str = "") -> Any:  # noqa: ANN401 - a yaml document is any data; callers check it
+    """Return the document as plain data, or raise CatalogueError (naming it `where`)."""
+    return _read(path, where or path.name, lambda text: yaml.load(text, Loader=_Strict))  # noqa: S506 - a safe loader
 
 
 def compose(path: Path) -> yaml.Node | None:
     """Return the document as nodes, which know their lines, or raise CatalogueError."""
-    node: yaml.Node | None = _read(path, lambda text: yaml.compose(text, Loader=_Loader))
+    node: yaml.Node | None = _read(path, path.name, lambda text: yaml.compose(text, Loader=_Loader))
     return node
 
 
-def _read(path: Path, parse: Any) -> Any:  # noqa: ANN401
+def _read(path: Path, where: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _check_depth(text)
+        return parse(text)
     except FileNotFoundError as error:
-        raise CatalogueError(path.name, ["the file is missing"]) from error
+        raise CatalogueError(where, ["the file is missing"]) from error
     except OSError as error:
-        raise CatalogueError(path.name, [f"cannot be read: {error.strerror}"]) from error
+        raise CatalogueError(where, [f"cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
-        raise CatalogueError(path.name, [f"not UTF-8 at byte {error.start}"]) from error
+        raise CatalogueError(where, [f"not UTF-8 at byte {error.start}"]) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
-        raise CatalogueError(path.name, [f"{line}{error.problem or error.context}"]) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: 2026-13-45 has the form of a date and is none.
-        raise CatalogueError(path.name, [" ".join(str(error).split())]) from error
+        raise CatalogueError(where, [f"{line}{error.problem or error.context}"]) from error
+    except yaml.YAMLError as error:
+        raise CatalogueError(where, [" ".join(str(error).split())]) from error
+    except (ValueError, LookupError, AttributeError) as error:
+        # PyYAML's own, for 2026-13-45, !!bool x and !!timestamp x.
+        raise CatalogueError(where, [f"a value is not what its form says: {error}"]) from error
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH:
+            raise _marked(f"nested deeper than {_DEPTH} levels", event.start_mark)
+
+
+def _marked(problem: str, mark: Any) -> yaml.MarkedYAMLError:  # noqa: ANN401 - of either parser
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)

@@ -10,9 +10,10 @@ import requests
 from gdown.exceptions import DownloadError, FileURLRetrievalError
 
 from scripts import digests, partial
-from scripts.disk import refusal
+from scripts.connections import authorities
+from scripts.disk import check_room, refusal, refusals
 from scripts.errors import SourceError
-from scripts.publisher import authorities
+from scripts.failures import cause, said_plainly, status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 HOST = "drive.google.com"
 _QUOTA = "the file's quota for today is used up (too many users have fetched it)"
-_PRIVATE = "the file is private or was removed"
+_PRIVATE = "the file is private or was removed, or Google Drive is out of order"
 
 
 def serves(url: str) -> bool:
@@ -32,30 +33,30 @@ def serves(url: str) -> bool:
 
 
 def bring(url: str, wanted: Wanted, network: Network) -> Digest:
-    """Fill `wanted.part` from a share link; raise SourceError or DiskError. Nothing is checked."""
+    """Fill `wanted.part` from a share link; raise SourceError or DiskError.
+
+    The digest is the caller's to check. What gdown resumed and is not the pinned file is fetched
+    once more from its first byte: gdown does not notice a file that changed between two runs.
+    """
     part = wanted.part.with_suffix(".drive")
-    _leave_one_to_resume(part)
-    told = _Progress(wanted)
+    _make_ready(part, wanted)
+    resumed = any(_begun(part))
     try:
-        gdown.download(
-            url, str(part), quiet=True, resume=True, use_cookies=False, retries=network.retries,
-            timeout=(10.0, network.timeout), verify=authorities(), progress=told,
-        )  # fmt: skip
-    except FileURLRetrievalError as error:
-        reason = _QUOTA if "Too many users" in str(error) else _PRIVATE
-        raise SourceError(f"{HOST}: {reason}") from error
-    except DownloadError as error:
-        raise SourceError(f"{HOST}: {' '.join(str(error).split())[:200]}") from error
-    except requests.exceptions.ConnectionError as error:
-        raise SourceError(f"{HOST}: no connection") from error
-    except requests.exceptions.RequestException as error:
-        status = getattr(error.response, "status_code", None)
-        raise SourceError(f"{HOST}: {status or 'the transfer broke off'}") from error
-    except OSError as error:
-        raise refusal(part, error) from error
+        digest = _download(url, part, wanted, network)
+        stale = resumed and wanted.pin is not None and not wanted.pin.matches(digest)
+    except _StaleError:
+        stale = True
+    if stale:
+        _discard([part, *_begun(part)])
+        digest = _download(url, part, wanted, network)
     partial.discard(wanted.part)
-    part.replace(wanted.part)
-    return digests.of_file(wanted.part, sha256=wanted.sha256)
+    with refusals(wanted.part):
+        part.replace(wanted.part)
+    return digest
+
+
+class _StaleError(SourceError):
+    """What was begun cannot be gone on with."""
 
 
 class _Progress:
@@ -72,9 +73,56 @@ class _Progress:
         self._seen = done
 
 
-def _leave_one_to_resume(part: Path) -> None:
-    # gdown resumes from the one <name>XXXXXXXX.part it finds, and gives up if there are two.
-    part.unlink(missing_ok=True)
-    found = sorted(part.parent.glob(f"{part.name}*.part"), key=lambda p: p.stat().st_size)
-    for stale in found[:-1]:
-        stale.unlink()
+def _make_ready(part: Path, wanted: Wanted) -> None:
+    """Leave at most one file to resume: gdown gives up if it finds two, and skips a whole one."""
+    begun = sorted(_begun(part), key=lambda p: p.stat().st_size)
+    kept = begun[-1:] if wanted.pin else []  # without a pin nothing would notice a splice
+    _discard([part, *(p for p in begun if p not in kept)])
+    if wanted.pin and wanted.pin.size is not None:
+        there = sum(p.stat().st_size for p in kept)
+        check_room(part, wanted.pin.size - there + wanted.reserve, what=wanted.name)
+
+
+def _begun(part: Path) -> list[Path]:
+    # gdown names what it has begun <name>XXXXXXXX.part.
+    return list(part.parent.glob(f"{part.name}????????.part"))
+
+
+def _discard(paths: list[Path]) -> None:
+    for path in paths:
+        with refusals(path):
+            path.unlink(missing_ok=True)
+
+
+def _download(url: str, part: Path, wanted: Wanted, network: Network) -> Digest:
+    with said_plainly(HOST):
+        try:
+            gdown.download(
+                url, str(part), quiet=True, resume=True, use_cookies=False,
+                retries=network.retries, timeout=(10.0, network.timeout), verify=authorities(),
+                progress=_Progress(wanted),
+            )  # fmt: skip
+        except FileURLRetrievalError as error:
+            reason = _QUOTA if "Too many users" in str(error) else _PRIVATE
+            raise SourceError(f"{HOST}: {reason}") from error
+        except DownloadError as error:
+            raise _said(error) from error
+        except requests.exceptions.HTTPError as error:
+            raise SourceError(f"{HOST}: {status(error.response)}") from error
+        except KeyError as error:  # gdown takes a Content-Type for granted
+            raise SourceError(f"{HOST}: an answer without {error.args[0]}") from error
+        except OSError as error:
+            if isinstance(error, requests.exceptions.RequestException):
+                raise
+            raise refusal(part, error) from error
+    with refusals(part):
+        return digests.of_file(part, sha256=wanted.sha256)
+
+
+def _said(error: DownloadError) -> SourceError:
+    """Return what gdown means, without the addresses it shows."""
+    if "byte range" in str(error):
+        return _StaleError(f"{HOST}: does not go on where the transfer had stopped")
+    if error.__cause__ is not None:
+        return SourceError(f"{HOST}: the transfer broke off: {cause(error.__cause__)}")
+    return SourceError(f"{HOST}: the answer was cut short")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from scripts import archive, digests, drive, partial, sources, transfer
 from scripts.disk import check_room, refusals
@@ -42,29 +43,38 @@ def unpack(clone: Clone, entry: Published) -> list[Outcome]:
         outcomes = {file: settle(clone, file) for file in entry.files}
         missing = [file for file, outcome in outcomes.items() if not outcome]
         if missing:
-            pin = Pin(None, None, entry.sha256) if entry.sha256 else None
-            part, _, how = _bring(clone, entry, entry.name, pin)
-            try:
-                taken = _take(clone, part, missing)
-            except (ArchiveError, ContentError) as error:
-                partial.discard(part)
-                raise _failure(entry, part, [error]) from error
-            for file, digest in taken.items():
-                clone.cache.add(_aside(part, file), digest.md5)
-                outcomes[file] = place(clone, file, as_pin(digest), how)
-            partial.discard(part)
+            outcomes.update(_unpack(clone, entry, missing))
         return [outcome for outcome in outcomes.values() if outcome]
+
+
+def _unpack(clone: Clone, entry: Published, missing: list[Checkpoint]) -> dict[Checkpoint, Outcome]:
+    pin = Pin(None, None, entry.sha256) if entry.sha256 else None
+    part, _, how = _bring(clone, entry, entry.name, pin)
+    try:
+        taken = _take(clone, part, missing)
+        for file, digest in taken.items():
+            clone.cache.add(_aside(part, file), digest.md5)
+    except (ArchiveError, ContentError) as error:
+        partial.discard(part)
+        raise _failure(entry, part, [error]) from error
+    finally:
+        for file in missing:
+            _aside(part, file).unlink(missing_ok=True)
+    partial.discard(part)
+    return {file: place(clone, file, as_pin(digest), how) for file, digest in taken.items()}
 
 
 def _bring(clone: Clone, entry: Published, key: str, pin: Pin | None) -> tuple[Path, Digest, str]:
     """Try the sources in their order; return the verified partial file and how it came."""
     part = clone.cache.temporary / f"{key}.part"
+    held = [clone.pin(file) for file in entry.files if entry.archive]
+    room = sum(pin.size or 0 for pin in held if pin)  # for what will be taken out of it
     errors: list[SourceError] = []
     for url in _addresses(clone, entry):
         began = time.monotonic()
         with Bar(entry.name) as bar:
             try:
-                digest = _from(url, Wanted(entry.name, part, pin, bar), clone)
+                digest = _from(url, Wanted(entry.name, part, pin, bar, room), clone)
             except SourceError as error:
                 errors.append(error)
                 continue
@@ -103,7 +113,7 @@ def _take(clone: Clone, part: Path, files: list[Checkpoint]) -> dict[Checkpoint,
 
 
 def _aside(part: Path, file: Checkpoint) -> Path:
-    return part.with_name(f"{part.stem}.{str(file.member).replace('/', '-')}")
+    return part.with_name(f"{part.stem}.{quote(str(file.member), safe='')}.member")
 
 
 def _failure(entry: Published, part: Path, errors: Sequence[CheckpointError]) -> CheckpointError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -14,6 +15,8 @@ from scripts.disk import refusals, write_at
 MIB = 1 << 20
 _LARGEST = 16 * MIB  # bytes; a kill loses at most one block a connection
 _SYNC = 15.0  # seconds between two moments from which a reboot can go on
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NUMBER, _SYNCED = re.compile(r"[0-9]{8}"), re.compile(r"synced [0-9]{8}")
 
 
 @dataclass(frozen=True)
@@ -94,29 +97,33 @@ class Partial:
 
     def front(self) -> int:
         """Return how many bytes from the first on are written without a gap."""
-        while self._front < self.count and not self.missing(self._front):
-            self._front += 1
-        return self.position(self._front) if self._front < self.count else self.version.size
+        front = self._front  # counted apart: several threads ask, and += of two would skip a gap
+        while front < self.count and not self.missing(front):
+            front += 1
+        self._front = front
+        return self.position(front) if front < self.count else self.version.size
 
     def close(self) -> None:
         """Close file and journal; both stay for the next run."""
-        os.close(self.fd)
-        os.close(self._log)
+        fd, self.fd = self.fd, -1  # a thread too late must not write to what this number is next
+        log, self._log = self._log, -1
+        os.close(fd)
+        os.close(log)
 
     def _start_journal(self, header: dict[str, object], done: set[int]) -> int:
         # Written anew, whole, under another name: a torn journal would lose what it can resume.
         fresh = self.journal.with_suffix(".new")
-        lines = [json.dumps(header), *(str(n) for n in sorted(done))]
+        lines = [json.dumps(header) + "\n", *(_line(n) for n in sorted(done))]
         if done:
             os.fdatasync(self.fd)
-            lines.append(f"synced {len(done)}")
-        fresh.write_text("\n".join(lines) + "\n", encoding="ascii")
+            lines.append(_line(len(done), "synced "))
+        fresh.write_text("".join(lines), encoding="ascii")
         fresh.replace(self.journal)
         return os.open(self.journal, os.O_WRONLY | os.O_APPEND)
 
     def _finish(self, number: int) -> None:
         with self._lock, refusals(self.path):
-            os.write(self._log, f"{number}\n".encode())
+            os.write(self._log, _line(number).encode())
             self._lines += 1
             lines, due = self._lines, time.monotonic() - self._synced > _SYNC
             if due:
@@ -124,7 +131,7 @@ class Partial:
         if due:
             with refusals(self.path):
                 os.fdatasync(self.fd)  # outside the lock: the other connections go on
-                os.write(self._log, f"synced {lines}\n".encode())
+                os.write(self._log, _line(lines, "synced ").encode())
 
 
 def journal_of(path: Path) -> Path:
@@ -133,9 +140,10 @@ def journal_of(path: Path) -> Path:
 
 
 def discard(path: Path) -> None:
-    """Remove a partial file and its journal, if they exist."""
-    journal_of(path).unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
+    """Remove a partial file and its journal, if they exist; raise DiskError."""
+    with refusals(path):
+        journal_of(path).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def kept(path: Path) -> int:
@@ -159,7 +167,7 @@ def _begun(path: Path) -> tuple[Version | None, set[int]]:
         version = Version(told["url"], told["validator"], told["size"])
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None, set()
-    if type(version.size) is not int or not isinstance(version.validator, str | None):
+    if type(version.size) is not int or not _is_header(version.validator):
         return None, set()
     return version, _finished(path, {**asdict(version), "boot": _boot()}, version)
 
@@ -182,18 +190,24 @@ def _finished(path: Path, header: dict[str, object], version: Version) -> set[in
     if told != {key: value for key, value in header.items() if key != "boot"}:
         return set()
     count = -(-version.size // version.block)
-    done = [int(line) for line in lines if _is_number(line) and int(line) < count]
-    synced = [int(line[7:]) for line in lines if line[:7] == "synced " and _is_number(line[7:])]
+    done = [int(line) for line in lines if _NUMBER.fullmatch(line) and int(line) < count]
+    synced = [int(line[7:]) for line in lines if _SYNCED.fullmatch(line)]
     return set(done if same_boot else done[: max(synced, default=0)])
 
 
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) < 10  # noqa: PLR2004 - longer is no block, and slow to read
+def _line(number: int, word: str = "") -> str:
+    # Of one width, so that a torn line, alone or with what follows it, is no number.
+    return f"{word}{number:08d}\n"
+
+
+def _is_header(value: object) -> bool:
+    """Tell whether a validator may be sent: a journal that was tampered with must not stop us."""
+    return value is None or (isinstance(value, str) and value.isascii() and value.isprintable())
 
 
 def _boot() -> str:
     """Name the run of the machine's kernel; where that is not told, trust nothing unsynced."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return _BOOT.read_text(encoding="ascii").strip()
     except OSError:
         return f"unknown since {time.time()}"

@@ -25,15 +25,21 @@ class Patience:
         """Watch `arrived`, a number of bytes that grows with progress."""
         self._network, self._arrived, self._stop = network, arrived, stop
         self._seen = arrived()
-        self._failures = 0
+        self._failures = 0  # since anybody's last byte
+        self._row = 0  # since the last byte of the connection that fails
 
-    def spend(self, error: TransientError) -> None:
-        """Wait before the next try (seconds, doubled each time), or raise if none is left."""
+    def spend(self, error: TransientError, *, moved: bool = True) -> None:
+        """Wait before the next try (seconds, doubled each time), or raise if none is left.
+
+        `moved` tells whether the connection that failed brought bytes itself: one that is turned
+        away while others bring theirs has its budget renewed, and waits all the same.
+        """
         if self._stop.is_set():
             raise error
         arrived = self._arrived()
         progress = arrived > self._seen
         self._failures = 1 if progress else self._failures + 1
+        self._row = 0 if progress and moved else self._row + 1
         self._seen = max(self._seen, arrived)
         limit = self._network.retries
         if not error.connected and not arrived:
@@ -41,8 +47,8 @@ class Patience:
         if self._failures > limit:
             times = f"{self._failures} tries" if self._failures > 1 else "one try"
             raise SourceError(f"{error.what} (given up after {times})") from error
-        self._stop.wait(max(0.0 if progress else self._delay(), error.wait or 0.0))
+        self._stop.wait(max(self._delay() if self._row else 0.0, error.wait or 0.0))
 
     def _delay(self) -> float:
-        doubled = min(self._network.backoff * 2.0 ** (self._failures - 1), _LONGEST)
+        doubled = min(self._network.backoff * 2.0 ** min(self._row - 1, 64), _LONGEST)
         return doubled * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret

@@ -56,7 +56,9 @@ def read(lock: Path) -> dict[str, Pin]:
             faults.append(f"{stage}: {path}: md5 is {md5!r}, not 32 hex digits in quotes")
         elif size is not None and (type(size) is not int or size < 0):
             faults.append(f"{stage}: {path}: size is {size!r}, not a number of bytes")
-        else:
+        elif (known := pins.setdefault(path, Pin(md5, size))).md5 != md5:
+            faults.append(f"{stage}: {path}: md5 is {md5}, and {known.md5} in an earlier stage")
+        elif known.size is None:
             pins[path] = Pin(md5, size)
     if faults:
         raise CatalogueError(lock.name, faults)
@@ -64,7 +66,7 @@ def read(lock: Path) -> dict[str, Pin]:
 
 
 def _outs(document: object, faults: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    stages = document.get("stages", {}) if isinstance(document, dict) else None
+    stages = document.get("stages") if isinstance(document, dict) else None
     if not isinstance(stages, dict):
         faults.append("no map of stages")
         return []

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import email.utils
-import os
 import re
-import threading
-import time
-from contextlib import contextmanager, suppress
+import sys
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
+from scripts import pages
+from scripts.connections import Connections, Session, authorities
 from scripts.errors import SourceError, TransientError
+from scripts.failures import retry_after, said_plainly, status
 from scripts.sources import is_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _READ = 1 << 18  # bytes a read; one recv gives what has arrived, so a cut loses nothing
+_PAGE = 1 << 16  # bytes of a page in which its title stands
 _REDIRECTS = 10
 _CONNECT = 10.0  # seconds
-_WAIT = 300.0  # seconds; a publisher that asks for more patience is asked another time
-_BUSY = {408, 425, 429, 500, 502, 503, 504}
-_EXPIRED = {401, 403, 404, 410}
-_TRUST = "Behind a proxy that inspects TLS, set REQUESTS_CA_BUNDLE to its CA file."
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>|<h1[^>]*>(.*?)</h1>", re.IGNORECASE | re.DOTALL)
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_OK, _PARTIAL, _UNSATISFIABLE = 200, 206, 416
+_BUSY = {408, 425, 429}  # and whatever is 500 or more
+# Longer numbers are no sizes, and int() refuses thousands of digits.
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,11 @@ class Reply:
     ranged: bool = False
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body as it arrives; raise TransientError where it breaks off."""
-        with _said_plainly(self.host):
-            while chunk := self._read():
+        """Yield the body as it arrives, no byte past `stop`; raise TransientError if it breaks."""
+        left = sys.maxsize if self.stop is None else self.stop - self.start
+        with said_plainly(self.host):
+            while left and (chunk := self._read()[:left]):
+                left -= len(chunk)
                 yield chunk
 
     def _read(self) -> bytes:
@@ -67,15 +67,13 @@ class Publisher:
         """Prepare a session; `timeout` is in seconds without a byte. Nothing is asked yet."""
         self.url = direct(url)
         self.host = urlsplit(url).hostname or url
-        self._resolved: str | None = None
+        self._resolved: str | None = None  # the address we were sent to, and may ask at once
         self._timeout = (min(_CONNECT, timeout), timeout)
-        self._open: set[urllib3.response.BaseHTTPResponse] = set()
-        self._closed = threading.Event()
-        self._session = requests.Session()
+        self._connections = Connections(connections)
+        self._session = Session()
         self._session.verify = authorities()
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._session.mount("https://", self._connections)
+        self._session.mount("http://", self._connections)
 
     @contextmanager
     def get(
@@ -91,75 +89,73 @@ class Publisher:
             headers["Range"] = f"bytes={start}-{stop - 1 if stop else ''}"
             if validator:
                 headers["If-Range"] = validator
-        with _said_plainly(self.host):
-            response = self._follow(headers)
-        self._open.add(response.raw)
+        try:
+            with said_plainly(self.host):
+                response = self._follow(headers)
+        except TransientError:
+            self._resolved = None  # another machine may answer
+            raise
         try:
             yield self._checked(response, start, stop)
         finally:
-            self._open.discard(response.raw)
-            self._give_back(response)
+            response.close()  # with its connection, unless the body was read to its end
 
     def close(self) -> None:
         """Break off every open answer; threads that wait for bytes wake up."""
-        self._closed.set()
-        for raw in list(self._open):
-            with suppress(ValueError, OSError):  # it ended just now
-                raw.shutdown()
+        self._connections.break_off()
         self._session.close()
-
-    def _give_back(self, response: requests.Response) -> None:
-        # An unread rest is thrown away with its connection: draining it would download it.
-        if self._closed.is_set() or (response.raw.length_remaining or 0) > 0:
-            response.raw.close()
-        response.raw.release_conn()
 
     def _follow(self, headers: dict[str, str]) -> requests.Response:
         """Follow redirects by hand, so that each hop is held to https; remember the last."""
-        url, remembered = self._resolved or self.url, self._resolved
+        url = remembered = self._resolved
         for _ in range(_REDIRECTS):
             response = self._session.get(
-                url, headers=headers, stream=True, allow_redirects=False, timeout=self._timeout
-            )
-            if remembered and response.status_code in _EXPIRED:
-                # The signature of the address we were sent to has run out: ask for a new one.
-                self._resolved = remembered = None
-                url = self.url
-            elif response.is_redirect:
-                url = self._next(url, response.headers["Location"])
-            else:
-                self._resolved = url if url != self.url else None
+                url or self.url, headers=headers, stream=True, allow_redirects=False,
+                timeout=self._timeout,
+            )  # fmt: skip
+            found = response.status_code in (_OK, _PARTIAL)
+            if found or not (remembered or response.is_redirect):
+                self._resolved = url
                 return response
-            response.close()
+            with closing(response):
+                if response.is_redirect:
+                    url = self._next(url or self.url, response)
+                else:  # its signature may have run out: ask for a new one
+                    self._resolved = url = remembered = None
         raise SourceError(f"{self.host}: more than {_REDIRECTS} redirects")
 
-    def _next(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        if not is_safe(target):
+    def _next(self, url: str, response: requests.Response) -> str:
+        try:
+            location = response.headers["Location"].encode("latin-1").decode()
+            target = urljoin(url, location)
             parts = urlsplit(target)
-            where = f"{parts.scheme}://{parts.hostname}"
+            _ = parts.port  # a number that is no port raises here
+        except ValueError as error:
+            raise SourceError(f"{self.host}: redirects to an address that is none") from error
+        if not is_safe(target):
+            where = pages.printable(f"{parts.scheme}://{parts.hostname}")
             raise SourceError(f"{self.host}: redirects to {where}, which is not https")
         return target
 
     def _checked(self, response: requests.Response, start: int | None, stop: int | None) -> Reply:
-        status = response.status_code
-        if status in _BUSY:
-            raise TransientError(f"{self.host}: {_status(response)}", wait=_retry_after(response))
-        if status not in (200, 206):
-            raise SourceError(f"{self.host}: {_status(response)}")
-        if response.headers.get("Content-Type", "").startswith(("text/html", "application/xhtml")):
-            raise SourceError(*self.page(response.raw.read(1 << 16)))
+        code = response.status_code
+        if code in _BUSY or code >= requests.codes.server_error:
+            raise TransientError(f"{self.host}: {status(response)}", wait=retry_after(response))
+        if code == _UNSATISFIABLE:
+            raise RangeError(f"{self.host}: {status(response)}")
+        if code not in (_OK, _PARTIAL):
+            raise SourceError(f"{self.host}: {status(response)}")
+        if pages.announced(response.headers.get("Content-Type", "")):
+            with said_plainly(self.host):
+                page = response.raw.read(_PAGE, decode_content=True)
+            raise pages.refusal(self.host, page)
         return self._reply(response, start, stop)
 
     def _reply(self, response: requests.Response, start: int | None, stop: int | None) -> Reply:
-        headers = response.headers
-        encoded = headers.get("Content-Encoding", "identity").strip().lower() not in (
-            "",
-            "identity",
-        )
+        headers, raw = response.headers, response.raw
+        encoded = headers.get("Content-Encoding", "").strip().lower() not in ("", "identity")
         validator = _validator(headers.get("ETag"), headers.get("Last-Modified"))
-        raw = response.raw
-        if response.status_code == 200:  # noqa: PLR2004
+        if response.status_code == _OK:
             total = None if encoded else raw.length_remaining
             return Reply(self.host, raw, validator, encoded, start=0, stop=total, total=total)
         found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
@@ -168,13 +164,6 @@ class Publisher:
         if start is None or encoded or (first, last) != (start, expected):
             raise RangeError(f"{self.host}: answers a range with another one")
         return Reply(self.host, raw, validator, encoded, first, last + 1, total, ranged=True)
-
-    def page(self, body: bytes) -> tuple[str, str]:
-        """Say what an HTML page in place of a file means at this host."""
-        found = _TITLE.search(body)
-        title = b" ".join((found[1] or found[2] or b"").split()) if found else b""
-        said = f': "{title.decode(errors="replace")[:80]}"' if title else ""
-        return f"{self.host}: sent a web page instead of the file{said}", _usual_reason(self.host)
 
 
 class RangeError(SourceError):
@@ -190,90 +179,7 @@ def direct(url: str) -> str:
     return parts._replace(query=urlencode(query)).geturl()
 
 
-def authorities() -> str | bool:
-    """Return the CA bundle to trust: what requests reads, and SSL_CERT_FILE, which it does not."""
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        if bundle := os.environ.get(name):
-            return bundle
-    return True
-
-
-def looks_like_page(head: bytes) -> bool:
-    """Tell whether the first bytes are HTML, whatever the type that was announced."""
-    return head[:256].lstrip().lower().startswith((b"<!doctype html", b"<html"))
-
-
-def _usual_reason(host: str) -> str:
-    if host.endswith("dropbox.com"):
-        return "Dropbox does so when a link was removed or may not be downloaded."
-    if host.endswith("google.com"):
-        return "Google Drive does so when the day's quota is used up or the file is not public."
-    return "The file may have moved, or a captive portal stands in between."
-
-
-def _status(response: requests.Response) -> str:
-    meaning = {403: "forbidden", 404: "not found", 410: "gone", 429: "too many requests"}
-    reason = response.reason or meaning.get(response.status_code, "")
-    return f"{response.status_code} {reason}".strip()
-
-
 def _validator(etag: str | None, modified: str | None) -> str | None:
     # A weak ETag promises the same meaning, not the same bytes.
-    return etag if etag and not etag.startswith("W/") else modified
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        wait = float(value)
-    elif when := email.utils.parsedate_tz(value):
-        wait = max(0.0, email.utils.mktime_tz(when) - time.time())
-    else:
-        return None
-    if wait > _WAIT:
-        host = urlsplit(response.url).hostname
-        raise SourceError(f"{host}: {_status(response)}, and asks to come back in {wait:,.0f} s")
-    return wait
-
-
-@contextmanager
-def _said_plainly(host: str) -> Iterator[None]:
-    """Turn what requests and urllib3 raise into what it means for a rerun."""
-    try:
-        yield
-    except (requests.exceptions.SSLError, urllib3.exceptions.SSLError) as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            what = f"{host}: the server's certificate is not trusted"
-            raise SourceError(what, _TRUST) from error
-        raise TransientError(f"{host}: the TLS connection broke off") from error
-    except requests.exceptions.ConnectionError as error:
-        what = (
-            "the proxy refuses"
-            if isinstance(error, requests.exceptions.ProxyError)
-            else "no connection"
-        )
-        raise TransientError(f"{host}: {what}: {_cause(error)}", connected=False) from error
-    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
-        raise TransientError(f"{host}: no byte arrived for too long") from error
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise TransientError(f"{host}: the transfer broke off: {_cause(error)}") from error
-    except (OSError, ValueError, AttributeError) as error:
-        # What a socket gives when it is shut down under a reading thread.
-        raise TransientError(f"{host}: the connection was lost: {error}") from error
-
-
-def _cause(error: BaseException) -> str:
-    """Return the innermost reason in words, without addresses and object names."""
-    reason: object = error
-    while True:
-        inner = getattr(reason, "reason", None)
-        if not isinstance(inner, BaseException):
-            args = getattr(reason, "args", ())
-            inner = next((arg for arg in args if isinstance(arg, BaseException)), None)
-        if inner is None:
-            break
-        reason = inner
-    words = getattr(reason, "strerror", None) or str(reason)
-    return (
-        re.sub(r"^.*object at 0x\w+>: |https?://\S+", "", str(words)).strip() or "no reason given"
-    )
+    told = etag if etag and not etag.startswith("W/") else modified
+    return told if told and told.isascii() and told.isprintable() else None

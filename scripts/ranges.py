@@ -6,9 +6,9 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from scripts import pages
 from scripts.errors import SourceError, TransientError
 from scripts.patience import Patience
-from scripts.publisher import looks_like_page
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -47,9 +47,7 @@ class Filling:
         self._crew = [threading.Thread(target=self._member, daemon=True) for _ in range(count)]
 
     def __enter__(self) -> Self:
-        """Start the crew."""
-        for thread in self._crew:
-            thread.start()
+        """Return the crew, which use() sets to work: from here on it is waited for."""
         return self
 
     def __exit__(
@@ -62,20 +60,23 @@ class Filling:
         if kind is not None:
             self._halt()
         for thread in self._crew:
-            thread.join()
+            if thread.is_alive():
+                thread.join()
 
     def use(self, reply: Reply) -> None:
-        """Take what the first answer holds; whatever it fails to bring is asked for again."""
+        """Start; take what the first answer holds, the rest of its block is asked for again."""
+        for thread in self._crew:
+            thread.start()
         if self._mine is not None and self._part.position(self._mine) == reply.start:
             with suppress(TransientError):
                 self._drain(self._mine, reply)
 
     def finish(self) -> None:
         """Work along until every block is there; raise what stopped the first to fail."""
-        self._work(self._mine)
+        with suppress(TransientError):  # broken off, because another one failed
+            self._work(self._mine)
         for thread in self._crew:
-            while thread.is_alive():
-                thread.join(0.1)  # in slices, so that Ctrl-C is heard
+            thread.join()
         if self._error:
             raise self._error
 
@@ -90,11 +91,11 @@ class Filling:
     def _work(self, number: int | None) -> None:
         patience = Patience(self._line.network, lambda: self._part.present, self._stop)
         while number is not None and not self._stop.is_set():
-            while self._part.missing(number):
+            while missing := self._part.missing(number):
                 try:
                     self._ask(number)
                 except TransientError as error:  # noqa: PERF203 - a wait follows
-                    patience.spend(error)
+                    patience.spend(error, moved=self._part.missing(number) < missing)
             number = self._part.take()
 
     def _ask(self, number: int) -> None:
@@ -111,8 +112,8 @@ class Filling:
         for chunk in reply.chunks():
             if self._stop.is_set():
                 raise TransientError(f"{reply.host}: stopped")
-            if not reply.start and not self._part.front() and looks_like_page(chunk):
-                raise SourceError(*self._publisher.page(chunk))
+            if not self._part.position(number) and pages.looks_like_page(chunk):
+                raise pages.refusal(reply.host, chunk)
             self._part.write(number, chunk)
             self._bar.advance(len(chunk))
         if self._part.position(number) < (reply.stop or 0):

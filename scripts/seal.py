@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from scripts import catalogue, digests, pins, tree
 from scripts.catalogue import TREE
 from scripts.command import command
 from scripts.disk import refusals
 from scripts.documents import load
+from scripts.errors import CatalogueError
 from scripts.progress import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scripts.pins import Pin
 
@@ -47,13 +49,15 @@ def render(root: Path) -> dict[str, str]:
     holds = catalogue.read(root / "params.yaml")
     pinned = {p: pin for p, pin in pins.read(root / "dvc.lock").items() if p in holds.files}
     params = load(root / "params.yaml")
-    lock, seal = (_yaml().load(root / name) for name in ("dvc.lock", SEAL))
-    for stage in lock["stages"].values():
-        for key in stage.get("params", {}).get("params.yaml", {}):
-            stage["params"]["params.yaml"][key] = _value(params, key)
-    for part in (seal, *lock["stages"].values()):
+    lock, seal = (_read(root / name) for name in ("dvc.lock", SEAL))
+    parts = {SEAL: seal, **lock["stages"]}
+    if faults := [fault for name, part in parts.items() for fault in _faults(name, part, params)]:
+        raise CatalogueError(f"dvc.lock and {SEAL}", faults)
+    for part in parts.values():
+        recorded = part.get("params", {}).get("params.yaml", {})
+        recorded.update({key: _value(params, key) for key in recorded})
         for entry in [*part.get("deps", []), *part.get("outs", [])]:
-            entry.update(_identity(root, entry["path"], pinned))
+            _record(entry, _identity(root, entry["path"], pinned), in_place=part is seal)
     return {"dvc.lock": _dump(lock), SEAL: _dump(seal)}
 
 
@@ -68,6 +72,48 @@ def write(root: Path) -> list[str]:
     return changed
 
 
+def _read(path: Path) -> Any:  # noqa: ANN401 - a document in ruamel's types, which keep its form
+    load(path)  # most faults are told as everywhere; ruamel reads yaml 1.2, and has some more
+    try:
+        return _yaml().load(path)
+    except YAMLError as error:
+        raise CatalogueError(path.name, [" ".join(str(error).split())]) from error
+
+
+def _faults(name: str, part: Any, params: Any) -> Iterator[str]:  # noqa: ANN401
+    """Yield what is wrong with a stage of the lock, or with the seal, as far as it is used here."""
+    if not isinstance(part, dict):
+        yield f"{name}: not a map"
+        return
+    for kind in ("deps", "outs"):
+        rows = part.get(kind, [])
+        if not isinstance(rows, list) or not all(_has_path(row) for row in rows):
+            yield f"{name}: {kind} is not a list of maps with a path"
+    files = part.get("params", {})
+    recorded = files.get("params.yaml", {}) if isinstance(files, dict) else None
+    if not isinstance(recorded, dict):
+        yield f"{name}: params is not a map of maps"
+        return
+    for key in recorded:
+        if not _holds(params, str(key)):
+            yield f"{name}: params.yaml has no {key}"
+
+
+def _has_path(row: Any) -> bool:  # noqa: ANN401
+    return isinstance(row, dict) and isinstance(row.get("path"), str)
+
+
+def _record(entry: Any, identity: Mapping[str, str | int], *, in_place: bool) -> None:  # noqa: ANN401
+    # As DVC does it: what has not changed is left alone, an entry of the lock is written anew,
+    # one of a .dvc file is changed where it stands.
+    if entry.get("md5") == identity["md5"]:
+        return
+    for key in ("md5", "size", "nfiles"):
+        if key not in identity or not in_place:
+            entry.pop(key, None)
+    entry.update(identity)
+
+
 def _identity(root: Path, path: str, pinned: Mapping[str, Pin]) -> dict[str, str | int]:
     """Return what DVC records of a path: md5, and size and nfiles where they are known."""
     if path in pinned:
@@ -80,7 +126,8 @@ def _identity(root: Path, path: str, pinned: Mapping[str, Pin]) -> dict[str, str
     if path == tree.INVENTORY:
         text = tree.render(root).encode()
         return {"md5": hashlib.md5(text, usedforsecurity=False).hexdigest(), "size": len(text)}
-    digest = digests.of_file(root / path, sha256=False)
+    with refusals(root / path):
+        digest = digests.of_file(root / path, sha256=False)
     return {"md5": digest.md5, "size": digest.size}
 
 
@@ -88,6 +135,14 @@ def _value(params: Any, key: str) -> Any:  # noqa: ANN401 - any value a yaml fil
     for name in key.split("."):
         params = params[name]
     return copy.deepcopy(params)  # one object dumped twice would become a yaml alias
+
+
+def _holds(params: Any, key: str) -> bool:  # noqa: ANN401
+    for name in key.split("."):
+        if not isinstance(params, dict) or name not in params:
+            return False
+        params = params[name]
+    return True
 
 
 def _yaml() -> YAML:

@@ -25,16 +25,20 @@ class Source:
 
 def read(folder: Path, name: str) -> Source:
     """Return what sources/NAME.dvc says, or raise CatalogueError."""
-    path = folder / f"{name}.dvc"
-    where = f"{folder.name}/{path.name}"
-    document = load(path)
+    where = f"{folder.name}/{name}.dvc"
+    document = load(folder / f"{name}.dvc", where)
     deps = document.get("deps") if isinstance(document, dict) else None
     if not isinstance(deps, list) or len(deps) != 1 or not isinstance(deps[0], dict):
         raise CatalogueError(where, ["not an import-url file: it has not exactly one dep"])
     url, size = deps[0].get("path"), deps[0].get("size")
+    faults = []
     if not isinstance(url, str) or not is_safe(url):
-        raise CatalogueError(where, [f"deps: {url!r} is not an https address"])
-    return Source(name, url, size if isinstance(size, int) else None)
+        faults.append(f"deps: {url!r} is not an https address")
+    if size is not None and (type(size) is not int or size < 0):
+        faults.append(f"deps: size is {size!r}, not a number of bytes")
+    if faults:
+        raise CatalogueError(where, faults)
+    return Source(name, str(url), size)
 
 
 def is_safe(url: str) -> bool:
@@ -42,7 +46,10 @@ def is_safe(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
+        _ = parts.port  # a ValueError, unless it is a port
     except ValueError:
+        return False
+    if "\\" in url:  # http://evil\@127.0.0.1: this machine for urlsplit, evil for requests
         return False
     if parts.scheme == "https":
         return bool(host)

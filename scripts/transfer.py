@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scripts import partial
+from scripts import pages, partial
 from scripts.digests import Digest, Hashing
 from scripts.disk import check_room, refusals, write_at
-from scripts.errors import ContentError, SourceError, TransientError
+from scripts.errors import ContentError, TransientError
 from scripts.partial import MIB, Partial, Version
 from scripts.patience import Patience
-from scripts.publisher import Publisher, RangeError, Reply, looks_like_page
+from scripts.publisher import Publisher, RangeError, Reply
 from scripts.ranges import ChangedError, Filling, Line
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scripts.pins import Pin
     from scripts.progress import Bar
 
-_VERSIONS = 3  # times a file may change under our hands
+_VERSIONS = 3  # times a file may change under our hands before it is read in one go
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class _Transfer:
             except ChangedError:  # noqa: PERF203 - one try is one version of the file
                 partial.discard(self.wanted.part)
             except RangeError:
-                return self._retry(self._stream)
-        raise SourceError(f"{host_of(self.url)}: the file changes while it is being read")
+                break
+        return self._retry(self._stream)  # one answer is one version
 
     def _retry(self, attempt: Callable[[Publisher], Digest]) -> Digest:
         network = self.line.network
@@ -120,7 +120,7 @@ class _Transfer:
                 if not reply.ranged and start:
                     raise ChangedError(f"{reply.host}: another version than the one begun")
                 if not reply.ranged:
-                    return self._pour(reply, publisher)
+                    return self._pour(reply)
                 part = stack.enter_context(closing(self._plan(reply, publisher)))
                 filling = stack.enter_context(Filling(part, publisher, self.line, self.wanted.bar))
                 hashing = Hashing(part.fd, part.front, sha256=self.wanted.sha256)
@@ -135,7 +135,7 @@ class _Transfer:
         size, path = reply.total or 0, self.wanted.part
         self._check_size(size, reply.host)
         if self.wanted.pin is None and reply.validator is None:
-            partial.discard(path)  # nothing would notice two versions spliced
+            raise RangeError(f"{reply.host}: nothing would tell two versions apart")
         check_room(path, size - partial.kept(path) + self.wanted.reserve, what=self.wanted.name)
         part = Partial(path, Version(publisher.url, reply.validator, size))
         self.wanted.bar.start(size, part.present)
@@ -152,9 +152,9 @@ class _Transfer:
 
     def _stream(self, publisher: Publisher) -> Digest:
         with self.line.slots, publisher.get() as reply:
-            return self._pour(reply, publisher)
+            return self._pour(reply)
 
-    def _pour(self, reply: Reply, publisher: Publisher) -> Digest:
+    def _pour(self, reply: Reply) -> Digest:
         """Read a file whole, in one stream: it starts from its first byte each time."""
         path, pin = self.wanted.part, self.wanted.pin
         total = reply.total if reply.total is not None else (pin.size if pin else None)
@@ -170,15 +170,21 @@ class _Transfer:
             stream = _Stream(fd, path)
             hashing = Hashing(fd, stream.front, sha256=self.wanted.sha256)
             stack.callback(hashing.abandon)
-            for chunk in reply.chunks():
-                if not stream.written and looks_like_page(chunk):
-                    raise SourceError(*publisher.page(chunk))
-                stream.write(chunk)
-                self.furthest = max(self.furthest, stream.written)
-                self.wanted.bar.advance(len(chunk))
+            self._read_into(stream, reply, total)
             if total is not None and stream.written < total:
                 raise TransientError(f"{reply.host}: the answer was cut short")
-            return hashing.finish(stream.written)
+            with refusals(path):
+                return hashing.finish(stream.written)
+
+    def _read_into(self, stream: _Stream, reply: Reply, total: int | None) -> None:
+        for chunk in reply.chunks():
+            if not stream.written and pages.looks_like_page(chunk):
+                raise pages.refusal(reply.host, chunk)
+            stream.write(chunk)
+            self.furthest = max(self.furthest, stream.written)
+            self.wanted.bar.advance(len(chunk))
+            if total is not None and stream.written > total:
+                self._check_size(stream.written, reply.host)  # it may never end
 
 
 class _Stream:

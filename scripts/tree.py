@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from scripts import catalogue, pins
@@ -14,7 +14,7 @@ from scripts.catalogue import TREE, Catalogue
 from scripts.command import command
 from scripts.disk import refusals
 from scripts.documents import load
-from scripts.errors import CheckpointError
+from scripts.errors import CatalogueError, CheckpointError
 from scripts.progress import say
 
 if TYPE_CHECKING:
@@ -26,18 +26,28 @@ INVENTORY = "models.json"
 
 
 def names(root: Path) -> set[str]:
-    """Return the path of every file and link under models/, as params.yaml writes paths."""
+    """Return the path of every file and link under models/, as params.yaml writes paths.
+
+    A folder that holds nothing is one, too, with a slash: loaders that list a folder trip over it.
+    """
     found: set[str] = set()
-    for folder, _, files in os.walk(root / TREE):
-        found.update(Path(folder, file).relative_to(root).as_posix() for file in files)
+    for folder, folders, files in os.walk(root / TREE):
+        above = Path(folder).relative_to(root)
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        found.update((above / name).as_posix() for name in [*links, *files])
+        if not folders and not files:
+            found.add(f"{above.as_posix()}/")
     return found
 
 
 def check(root: Path, holds: Catalogue) -> None:
     """Raise CheckpointError unless models/ has exactly the catalogue's files; hashes nothing."""
-    present = {path for path in names(root) if (root / path).exists()}
-    stray = sorted(names(root) - holds.files.keys())
-    missing = sorted(holds.files.keys() - present)
+    found = names(root)
+    folders = {f"{folder}/" for path in holds.files for folder in PurePosixPath(path).parents}
+    stray = sorted(found - holds.files.keys() - folders)
+    missing = sorted(
+        path for path in holds.files if path not in found or not (root / path).exists()
+    )
     if not stray and not missing:
         return
     raise CheckpointError(
@@ -52,7 +62,7 @@ def check(root: Path, holds: Catalogue) -> None:
 
 def inventory(holds: Catalogue, pinned: dict[str, Pin], artifacts: dict[str, Any]) -> str:
     """Return models.json: a function of catalogue, lock and artifacts alone, sorted by path."""
-    words = {entry["path"]: entry.get("meta", {}) for entry in artifacts.values()}
+    words = {entry["path"]: entry["meta"] for entry in artifacts.values()}
     rows = [
         {
             "path": path,
@@ -68,9 +78,26 @@ def inventory(holds: Catalogue, pinned: dict[str, Pin], artifacts: dict[str, Any
 
 def render(root: Path) -> str:
     """Return the inventory of the clone at `root`; raise CatalogueError."""
-    artifacts = (load(root / "dvc.yaml") or {}).get("artifacts") or {}
     holds = catalogue.read(root / "params.yaml")
-    return inventory(holds, pins.read(root / "dvc.lock"), artifacts)
+    return inventory(holds, pins.read(root / "dvc.lock"), _artifacts(root / "dvc.yaml"))
+
+
+def _artifacts(path: Path) -> dict[str, Any]:
+    """Return the artifacts of dvc.yaml by name; raise CatalogueError with every fault."""
+    document = load(path)
+    artifacts = document.get("artifacts", {}) if isinstance(document, dict) else None
+    if not isinstance(artifacts, dict):
+        raise CatalogueError(path.name, ["no map of artifacts"])
+    faults = [
+        f"artifacts.{name}: not a map with a path and a map named meta"
+        for name, entry in artifacts.items()
+        if not isinstance(entry, dict)
+        or not isinstance(entry.get("path"), str)
+        or not isinstance(entry.get("meta"), dict)
+    ]
+    if faults:
+        raise CatalogueError(path.name, faults)
+    return artifacts
 
 
 @command

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from scripts import digests
+from scripts.cache import move
 from scripts.disk import refusals
 from scripts.errors import DiskError
 from scripts.pins import Pin
@@ -40,13 +41,10 @@ def settle(clone: Clone, file: Checkpoint) -> Outcome | None:
     since. A wrong file stays where it is until the right one is there to replace it.
     """
     path, pin = clone.root / file.path, clone.pin(file)
-    if path.is_dir():
-        raise DiskError(
-            f"{file.path} is a folder, and a file is wanted there", "Next: move it away."
-        )
+    _refuse_obstacles(clone.root, path)
     if path.exists() and (held := _identify(clone.cache, path, pin)):
         with refusals(path):
-            _own(clone.cache, path, held)
+            _own(clone, path, held)
         return Outcome(file.path, "kept: already in place", held, first_use=pin is None)
     if pin and _in_cache(clone, pin):
         return place(clone, file, pin, "linked from the cache")
@@ -54,11 +52,19 @@ def settle(clone: Clone, file: Checkpoint) -> Outcome | None:
 
 
 def place(clone: Clone, file: Checkpoint, pin: Pin, how: str) -> Outcome:
-    """Link the cached object of `pin` to its path; what was there goes to quarantine."""
+    """Link the cached object of `pin` to its path; what was there goes to quarantine.
+
+    If the link cannot be made, what was there is there again.
+    """
     path, known = clone.root / file.path, clone.pin(file)
     occupied = path.exists() or path.is_symlink()
     aside = quarantine(clone.root, path, file.path) if occupied else None
-    clone.cache.link(str(pin.md5), path)
+    try:
+        clone.cache.link(str(pin.md5), path)
+    except DiskError:
+        if aside:
+            move(aside, path)
+        raise
     return Outcome(file.path, how, pin, aside, first_use=known is None)
 
 
@@ -68,8 +74,21 @@ def quarantine(root: Path, path: Path, name: str) -> Path:
     aside = root / "quarantine" / now / name
     with refusals(aside):
         aside.parent.mkdir(parents=True)
-        shutil.move(path, aside)
+        move(path, aside)
     return aside
+
+
+def _refuse_obstacles(root: Path, path: Path) -> None:
+    """Raise DiskError where a folder stands in a file's place, or a file in a folder's."""
+    if path.is_dir():
+        what = f"{path.relative_to(root)} is a folder, and a file is wanted there"
+        raise DiskError(what, "Next: move it away.")
+    for folder in path.relative_to(root).parents:
+        above = root / folder
+        if os.path.lexists(above) and not above.is_dir():
+            raise DiskError(
+                f"{folder} is no folder, and one is wanted there", "Next: move it away."
+            )
 
 
 def _identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
@@ -90,10 +109,13 @@ def as_pin(digest: Digest) -> Pin:
     return Pin(digest.md5, digest.size, digest.sha256)
 
 
-def _own(cache: Cache, path: Path, pin: Pin) -> None:
+def _own(clone: Clone, path: Path, pin: Pin) -> None:
     """See to it that the cache holds a verified file of the workspace, and that DVC knows it."""
-    md5 = str(pin.md5)
-    if not cache.object(md5).exists():
+    cache, md5 = clone.cache, str(pin.md5)
+    held = cache.object(md5)
+    if held.exists() and held.samefile(path):
+        cache.vouch(md5)
+    elif not _in_cache(clone, pin):
         cache.adopt(path, md5)
     if path.is_symlink() and not path.resolve().is_relative_to(cache.folder.resolve()):
         cache.link(md5, path)  # a link to somebody's disk is not ours to depend on
@@ -106,7 +128,7 @@ def _in_cache(clone: Clone, pin: Pin) -> bool:
     if not path.exists():
         return False
     if _identify(clone.cache, path, pin):
-        clone.cache.remember(path, str(pin.md5))
+        clone.cache.vouch(str(pin.md5))
         return True
     aside = quarantine(clone.root, path, f"cache/{pin.md5}")
     note(f"the cache held wrong bytes as {pin.md5}; they are now {aside.relative_to(clone.root)}")

@@ -1,0 +1,219 @@
+"""scripts.tree: a file too many or too few fails, and the inventory tells what is there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts import catalogue, tree
+from scripts.errors import CatalogueError, CheckpointError
+from tests.world.checkpoints import files
+from tests.world.clones import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.world.clones import TestClone
+
+PIPS = "models/pips_ckpts/reference_model"
+SAM = "models/sam_ckpts/sam_vit_b_01ec64.pth"
+
+
+@pytest.fixture
+def full(clone: TestClone) -> TestClone:
+    """A clone with a file, of whatever content, at each of the 25 places."""
+    for path in files(10_000):
+        (clone.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone.root / path).write_bytes(b"hashes are not tree's")
+    return clone
+
+
+def state(clone: TestClone) -> tuple[bytes, ...]:
+    """Return what a failing tree must not touch."""
+    return clone.read("dvc.lock"), clone.read("models.dvc"), clone.read("params.yaml")
+
+
+def test_a_complete_tree_gets_its_inventory(
+    full: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every path once, sorted, with the pin of the lock; a second run writes the same bytes."""
+    code = tree.main([])
+    first = full.read("models.json")
+    again = tree.main([])
+
+    rows = json.loads(first)["files"]
+    assert (code, again, full.read("models.json")) == (0, 0, first)
+    assert [row["path"] for row in rows] == sorted(files(10_000))
+    assert all(len(row["md5"]) == 32 and row["license"] and row["source"] for row in rows)
+    assert capsys.readouterr().out.count("models/ is complete: inventory in models.json") == 2
+
+
+def test_the_inventory_takes_the_place_of_a_link(full: TestClone) -> None:
+    """DVC links models.json from its cache: writing through the link would break the object."""
+    cached = full.root / "object"
+    cached.write_text("old")
+    (full.root / "models.json").symlink_to(cached)
+
+    assert tree.main([]) == 0
+
+    assert cached.read_text() == "old"
+    assert not (full.root / "models.json").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.write_bytes(b"x"),
+        lambda path: path.symlink_to(REPOSITORY / "README.md"),
+        lambda path: path.symlink_to(REPOSITORY / "scripts"),
+        lambda path: path.symlink_to("nowhere"),
+    ],
+    ids=["file", "link", "link to a folder", "broken link"],
+)
+@pytest.mark.parametrize(
+    "name", [f"{PIPS}/model-000300000.pth", f"{PIPS}/.gitignore", "models/README", "models/a b/ü"]
+)
+def test_a_stray_name_fails(
+    name: str, make: object, full: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it is: loaders list the folder and take what they find."""
+    before = state(full)
+    (full.root / name).parent.mkdir(exist_ok=True)
+    assert callable(make)
+    make(full.root / name)
+
+    code = tree.main([])
+
+    out, err = capsys.readouterr()
+    assert (code, out) == (1, "")
+    assert err.startswith("error: models/ is not the catalogue's tree: 1 stray, 0 missing\n")
+    assert f"\n  stray    {name}\n" in err
+    assert (state(full), (full.root / "models.json").exists()) == (before, False)
+
+
+def test_a_stray_empty_folder_fails(full: TestClone, capsys: pytest.CaptureFixture[str]) -> None:
+    """DVC does not count it, but the PIPS loaders look for a number in its name."""
+    (full.root / PIPS / "old/er").mkdir(parents=True)
+
+    code = tree.main([])
+
+    assert code == 1
+    assert f"1 stray, 0 missing\n  stray    {PIPS}/old/er/\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda _: None,
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.mkdir(),
+    ],
+    ids=["nothing", "broken link", "folder"],
+)
+def test_a_missing_file_fails(
+    spoil: object, full: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A link to nowhere or a folder is no file; and the empty folder above is no stray."""
+    before = state(full)
+    (full.root / SAM).unlink()
+    assert callable(spoil)
+    spoil(full.root / SAM)
+
+    code = tree.main([])
+
+    err = capsys.readouterr().err
+    assert code == 1
+    assert "1 missing\n" in err
+    assert f"\n  missing  {SAM}\n  The lock and the seal are as they were.\n" in err
+    assert state(full) == before
+
+
+def test_strays_and_missing_are_told_together(
+    full: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A renamed file is both; a good inventory from before stays as it was."""
+    assert tree.main([]) == 0
+    inventory = full.read("models.json")
+    (full.root / SAM).rename(full.root / "models/sam_ckpts/sam.pth")
+
+    code = tree.main([])
+
+    err = capsys.readouterr().err
+    assert code == 1
+    assert "1 stray, 1 missing\n  stray    models/sam_ckpts/sam.pth\n  missing  " + SAM in err
+    assert full.read("models.json") == inventory
+
+
+def test_a_fresh_clone_misses_everything_but_the_folder(
+    clone: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All 25 are named, with the commands that bring them."""
+    code = tree.main([])
+
+    err = capsys.readouterr().err
+    assert (code, err.count("\n  missing  models/")) == (1, 25)
+    assert "dvc repro models.dvc" in err
+    assert not (clone.root / "models").exists()
+
+
+def test_a_folder_of_links_to_files_is_a_tree(full: TestClone) -> None:
+    """The cache may be linked by symlinks: what counts is that something is at their end."""
+    (full.root / SAM).unlink()
+    (full.root / SAM).symlink_to(full.root / "params.yaml")
+
+    assert tree.main([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("", ("no map of artifacts",)),
+        ("- a\n", ("no map of artifacts",)),
+        ("artifacts: [a]\n", ("no map of artifacts",)),
+        ("artifacts: {a: 1, b: {path: 1, meta: {}}, c: {path: p}, d: {path: p, meta: {}}}\n",
+         tuple(f"artifacts.{n}: not a map with a path and a map named meta" for n in "abc")),
+    ],
+)  # fmt: skip
+def test_malformed_artifacts_are_told(text: str, faults: tuple[str, ...], clone: TestClone) -> None:
+    """The inventory takes its words from dvc.yaml, where people write."""
+    (clone.root / "dvc.yaml").write_text(text)
+
+    with pytest.raises(CatalogueError) as caught:
+        tree.render(clone.root)
+
+    assert caught.value.what.startswith("dvc.yaml: ")
+    assert caught.value.faults == faults
+
+
+def test_what_nothing_is_said_of_is_null(clone: TestClone) -> None:
+    """No artifacts and no lock: the inventory lists the catalogue all the same."""
+    (clone.root / "dvc.yaml").write_text("stages: {}\n")
+    (clone.root / "dvc.lock").unlink()
+
+    rows = json.loads(tree.render(clone.root))["files"]
+
+    assert len(rows) == 25
+    assert all(row["md5"] is row["license"] is row["source"] is None for row in rows)
+
+
+def test_a_disk_that_refuses_the_inventory_is_told(
+    full: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder stands where models.json goes."""
+    (full.root / "models.json").mkdir()
+
+    code = tree.main([])
+
+    assert code == 1
+    assert "is a directory" in capsys.readouterr().err
+    assert isinstance(code, int)
+
+
+def test_check_raises_what_main_prints(tmp_path: Path) -> None:
+    """Another command may ask for the same check."""
+    holds = catalogue.read(REPOSITORY / "params.yaml")
+
+    with pytest.raises(CheckpointError, match="0 stray, 25 missing"):
+        tree.check(tmp_path, holds)
