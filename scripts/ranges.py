@@ -90,12 +90,15 @@ class Filling:
 
     def _work(self, number: int | None) -> None:
         patience = Patience(self._line.network, lambda: self._part.present, self._stop)
+        moved = False
         while number is not None and not self._stop.is_set():
             while missing := self._part.missing(number):
                 try:
                     self._ask(number)
+                    moved = True
                 except TransientError as error:  # noqa: PERF203 - a wait follows
-                    patience.spend(error, moved=self._part.missing(number) < missing)
+                    patience.spend(error, moved=moved or self._part.missing(number) < missing)
+                    moved = False
             number = self._part.take()
 
     def _ask(self, number: int) -> None:

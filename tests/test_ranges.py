@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.errors import DiskError
 from tests import transfers
 from tests.transfers import MIB, URL, assert_failed, assert_placed, attempt, noise, part_of
 from tests.world import Fault
@@ -50,8 +50,6 @@ def test_two_hashes_are_taken_in_the_same_pass(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """A pinned sha256 is checked beside the md5."""
-    import hashlib  # noqa: PLC0415
-
     params = clone.root / "params.yaml"
     digest = hashlib.sha256(BIG).hexdigest()
     line = f"path: {transfers.PATH}\n"
@@ -67,7 +65,7 @@ def test_a_publisher_that_turns_connections_away_is_not_hammered(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """Some answers are 503 while others bring bytes: the file arrives, in few requests."""
-    transfers.limit(clone, backoff=0.2, connections=4)
+    transfers.limit(clone, backoff=0.1, connections=4)
     world.fault(URL, Fault.none(), *[Fault.slow(20 * MIB), Fault.status(503)] * 60)
 
     assert attempt(clone, capsys).code == 0
@@ -131,8 +129,3 @@ def test_a_disk_that_fails_under_the_hash_is_told(
         run = attempt(clone, capsys)
         assert (run.code, "input/output error" in run.err) == (1, True)
         assert clone.tree() == clone.objects() == {}
-
-
-def test_errors_of_the_disk_are_of_their_own_kind() -> None:
-    """So that no other source is tried for them."""
-    assert not issubclass(DiskError, OSError)
