@@ -5,22 +5,33 @@ VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 unexport PYTHONPATH
 
-.PHONY: help minimal complete demo test lint lock clean
+.PHONY: help minimal complete demo test bench scale torture lint lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 minimal: $(VENV)/installed ## Fetch the two checkpoints SAM-PT runs by default (2.7 GB)
-	dvc repro fetch_minimal
+	python -m scripts.prefetch minimal
+	dvc repro -q fetch_minimal
 
 complete: $(VENV)/installed ## Fetch all 25 checkpoints (9.3 GB)
-	dvc repro models.dvc
+	python -m scripts.prefetch complete
+	dvc repro -q models.dvc
 
 demo: $(VENV)/installed-dev ## Show the whole job on this machine, without the internet
 	python -m tests.demo
 
 test: lint ## Run lint, types and tests, creating what is missing
 	python -m pytest -n auto --cov --cov-report=term
+
+bench: $(VENV)/installed-bench ## Measure everything beside its rivals (needs nginx, aria2, wget, curl)
+	python -m bench
+
+scale: $(VENV)/installed-dev ## Measure DVC with up to 2,500 entries
+	python -m bench.scale
+
+torture: $(VENV)/installed-dev ## Kill, double and starve real commands, N=200 times
+	python -m tests.torture $(N)
 
 lint: $(VENV)/installed-dev ## Run lint and types alone
 	ruff check .
@@ -30,13 +41,15 @@ lint: $(VENV)/installed-dev ## Run lint and types alone
 lock: ## Compile requirements*.txt anew (needs uv)
 	uv pip compile $(LOCKED) pyproject.toml -o requirements.txt
 	uv pip compile $(LOCKED) --group pyproject.toml:dev -c requirements.txt -o requirements-dev.txt
+	uv pip compile $(LOCKED) --group pyproject.toml:bench -c requirements.txt -o requirements-bench.txt
 
 clean: ## Remove the environment; checkpoints and cache stay
 	rm -rf $(VENV)
 
 # -qq: pip warns of a dependency of DVC that is published as source alone.
 INSTALL := python -m pip install -qq --disable-pip-version-check --require-hashes
-LOCKED := --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
+# Extras stay in the lines: with hashes, pip takes a bare name for no pin of name[extra].
+LOCKED := --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-strip-extras --no-header
 
 $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
@@ -49,4 +62,8 @@ $(VENV)/installed: requirements.txt
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
 	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed-dev requirements-bench.txt
+	@$(INSTALL) -r requirements-bench.txt
 	@touch $@

@@ -1,4 +1,4 @@
-"""DVC's cache and state: the one module that knows what DVC keeps to itself.
+"""DVC's cache and state: with scripts.remote, all that knows what DVC keeps to itself.
 
 Checked against DVC 3.67. tests/test_cache.py runs the real DVC against every fact used here:
 an object's place and mode, the order of link types, and the database that spares DVC from
@@ -13,6 +13,8 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import stat
+import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,11 +28,13 @@ from dvc.version import version_tuple
 from dvc_data.hashfile.cache import DiskError as StateError
 from dvc_data.hashfile.cache import Timeout
 from dvc_data.hashfile.hash_info import HashInfo
+from dvc_objects.fs.generic import test_links
 from dvc_objects.fs.local import LocalFileSystem
 from dvc_objects.fs.utils import makedirs
 
-from scripts.disk import refusals
+from scripts.disk import existing, refusals
 from scripts.errors import CatalogueError
+from scripts.objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +58,7 @@ class Cache:
         self.folder = Path(section.get("dir") or root / ".dvc" / "cache") / "files" / "md5"
         self._types = tuple(section.get("type") or _TYPES)
         self._group = section.get("shared") == "group"
+        self.objects = Objects(root, config)
         self._fs = LocalFileSystem()
         self._state: dvc_state.StateBase = dvc_state.StateNoop()
         with _state_is_optional():
@@ -92,6 +97,15 @@ class Cache:
             self.object(md5).chmod(_MODE)
         self.remember(self.object(md5), md5)
 
+    def distrust(self, path: Path, found: str) -> None:
+        """Tell DVC what a damaged object holds, and take away the mode that it takes for verified.
+
+        Without this DVC would link it anew, and remember it as the pinned one.
+        """
+        with suppress(OSError):  # somebody else of the group owns it
+            path.chmod(path.stat().st_mode | stat.S_IWUSR)
+        self.remember(path, found)
+
     def adopt(self, path: Path, md5: str) -> None:
         """Give a verified file of the workspace to the cache without moving it, if links allow.
 
@@ -114,8 +128,16 @@ class Cache:
             move(fresh, path)
         self.remember(path, md5)
 
+    def linking(self) -> str:
+        """Return the type of link this clone gets from the cache: `copy` where no other works."""
+        folder, here = existing(self.folder), self.temporary / "link"
+        with refusals(folder):
+            here.parent.mkdir(parents=True, exist_ok=True)
+            works = test_links(list(self._types), self._fs, str(folder), self._fs, str(here))
+        return works[0] if works else "copy"
+
     def _fresh(self, md5: str) -> Path:
-        fresh = self.temporary / f"{md5}.{os.getpid()}.link"
+        fresh = self.temporary / f"{md5}.{os.getpid()}.{threading.get_ident()}.link"
         fresh.unlink(missing_ok=True)
         return fresh
 

@@ -11,6 +11,8 @@ import yaml
 
 from scripts.documents import compose
 from scripts.errors import CatalogueError, UsageError
+from scripts.network import LIMITS, Network
+from scripts.sources import is_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,16 +43,6 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Network:
-    """How bytes are brought: ranges in flight, failures in a row, and seconds."""
-
-    connections: int = 8
-    retries: int = 6
-    backoff: float = 0.5
-    timeout: float = 30.0
-
-
-@dataclass(frozen=True)
 class Catalogue:
     """Everything params.yaml holds, by name."""
 
@@ -62,9 +54,10 @@ class Catalogue:
         """Every file of the tree by its path."""
         return {file.path: file for entry in self.published.values() for file in entry.files}
 
-    def find(self, names: Sequence[str], *, archive: bool) -> list[Published]:
+    def find(self, names: Sequence[str], *, archive: bool | None = None) -> list[Published]:
         """Return the entries of these names and kind; raise UsageError naming every unknown one."""
-        known = {n: entry for n, entry in self.published.items() if entry.archive == archive}
+        kinds = (False, True) if archive is None else (archive,)
+        known = {n: entry for n, entry in self.published.items() if entry.archive in kinds}
         unknown = [name for name in names if name not in known]
         if unknown:
             other = [name for name in unknown if name in self.published]
@@ -209,23 +202,29 @@ class _Reader:
                 self.fault(node, f"{where}: {name} stands already in line {line}")
 
     def network(self, node: yaml.Node | None) -> Network:
-        limits = {
-            "connections": (int, 1, 64),
-            "retries": (int, 0, 100),
-            "backoff": (float, 0, 60),
-            "timeout": (float, 0.1, 600),
-        }
-        fields = self.fields(node, "network", set(limits)) if node else {}
+        fields = self.fields(node, "network", {*LIMITS, "mirrors"}) if node else {}
         given: dict[str, float] = {}
-        for name in limits.keys() & fields.keys():
-            kind, low, high = limits[name]
+        for name in LIMITS.keys() & fields.keys():
+            kind, low, high = LIMITS[name]
             number = _number(fields[name], kind)
             if low <= number <= high:
                 given[name] = number
             else:
                 wanted = f"a {'whole ' if kind is int else ''}number from {low} to {high}"
                 self.fault(fields[name], f"network.{name}: {_shown(fields[name])} is not {wanted}")
-        return Network(**given)  # type: ignore[arg-type] # whole numbers were read as int
+        mirrors = tuple(self._mirrors(fields.get("mirrors")))
+        return Network(**given, mirrors=mirrors)  # type: ignore[arg-type] # whole numbers were read as int
+
+    def _mirrors(self, node: yaml.Node | None) -> Iterator[str]:
+        if node and not isinstance(node, yaml.SequenceNode):
+            self.fault(node, "network.mirrors: not a list of addresses and directories")
+            return
+        for item in node.value if node else []:
+            if not _is_text(item) or ("://" in item.value and not is_safe(item.value)):
+                what = "is neither an https address nor a directory"
+                self.fault(item, f"network.mirrors: {_shown(item)} {what}")
+            else:
+                yield str(item.value)
 
 
 def _line(node: yaml.Node) -> int:

@@ -12,9 +12,9 @@ from scripts import catalogue, pins
 from scripts.cache import Cache
 from scripts.disk import refusals
 from scripts.errors import UsageError
+from scripts.network import Line
 from scripts.pins import Pin
 from scripts.progress import note
-from scripts.ranges import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util.ssl_ import create_urllib3_context
 
 from scripts.errors import SourceError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 
@@ -34,6 +37,21 @@ def authorities() -> str | bool:
     return True
 
 
+def trust() -> ssl.SSLContext:
+    """Return what verifies servers, for many connections; raise SourceError.
+
+    Each connection would read the authorities anew, and that takes longer than its handshake.
+    """
+    told = authorities()
+    bundle = DEFAULT_CA_BUNDLE_PATH if told is True else str(told)
+    context = create_urllib3_context()
+    try:
+        context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
+    except OSError as error:
+        raise SourceError(f"{bundle} cannot be read as CA certificates: {error}") from error
+    return context
+
+
 class Session(requests.Session):
     """Leaves redirects to us: each hop is looked at before anything of it is asked or read."""
 
@@ -48,8 +66,9 @@ class Connections(HTTPAdapter):
     go on to read what is still encrypted as if it were the body.
     """
 
-    def __init__(self, most: int) -> None:
-        """Keep up to `most` idle connections a host."""
+    def __init__(self, most: int, context: ssl.SSLContext | None = None) -> None:
+        """Keep up to `most` idle connections a host; `context` is what trust() made for many."""
+        self._context = context
         self._closed = threading.Event()
         self._sockets: list[socket.socket] = []
         super().__init__(pool_connections=2, pool_maxsize=most)
@@ -62,6 +81,16 @@ class Connections(HTTPAdapter):
         if pool.ConnectionCls is type(pool).ConnectionCls:
             pool.ConnectionCls = _watched(type(pool).ConnectionCls, self._opened)
         return pool
+
+    def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Return what a pool is known by; with a shared context, that and no file to read."""
+        host, told = super().build_connection_pool_key_attributes(*args, **kwargs)
+        return host, {"ssl_context": self._context} if self._context else told
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Let each connection read the authorities, unless there is a shared context."""
+        if self._context is None:
+            super().cert_verify(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def break_off(self) -> None:
         """End every connection, now and later; threads that wait for bytes wake up."""

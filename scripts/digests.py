@@ -42,11 +42,18 @@ class Hashing:
         self._hashes = [hashlib.md5(usedforsecurity=False)]
         if sha256:
             self._hashes.append(hashlib.sha256())
+        self._positions = [0] * len(self._hashes)
         self._threads = [
-            threading.Thread(target=self._follow, args=(h,), daemon=True) for h in self._hashes
+            threading.Thread(target=self._follow, args=(n,), daemon=True)
+            for n in range(len(self._hashes))
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def position(self) -> int:
+        """Return how many bytes every algorithm has read."""
+        return min(self._positions)
 
     def finish(self, size: int) -> Digest:
         """Wait until `size` bytes are hashed and return their digest; raise OSError of a read."""
@@ -64,8 +71,8 @@ class Hashing:
         for thread in self._threads:
             thread.join()
 
-    def _follow(self, digest: hashlib._Hash) -> None:
-        buffer = memoryview(bytearray(_CHUNK))
+    def _follow(self, number: int) -> None:
+        buffer, digest = memoryview(bytearray(_CHUNK)), self._hashes[number]
         position = 0
         try:
             while position != self._size and not self._stop.is_set():
@@ -75,6 +82,7 @@ class Hashing:
                     self._wait_for_more(position)
                 digest.update(buffer[:got])
                 position += got
+                self._positions[number] = position
         except OSError as error:
             self._error = error
 
@@ -95,12 +103,12 @@ def of_file(path: Path, *, sha256: bool = True) -> Digest:
         os.close(fd)
 
 
-def of_chunks(chunks: Iterable[bytes], write: Callable[[bytes], object]) -> Digest:
-    """Hash chunks as they pass to `write`; for what cannot be read back behind a front."""
+def of_chunks(chunks: Iterable[bytes], passed: Callable[[bytes], object]) -> Digest:
+    """Hash chunks as they pass; for what is read once and written nowhere."""
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     for chunk in chunks:
         md5.update(chunk)
         sha256.update(chunk)
-        write(chunk)
+        passed(chunk)
         size += len(chunk)
     return Digest(size, md5.hexdigest(), sha256.hexdigest())

@@ -32,12 +32,23 @@ class _Strict(_Loader):  # type: ignore[misc, valid-type] # one of two loaders, 
 
 def load(path: Path, where: str = "") -> Any:  # noqa: ANN401 - a yaml document is any data; callers check it
     """Return the document as plain data, or raise CatalogueError (naming it `where`)."""
-    return _read(path, where or path.name, lambda text: yaml.load(text, Loader=_Strict))  # noqa: S506 - a safe loader
+    return _read(path, where or path.name, data)
 
 
 def compose(path: Path) -> yaml.Node | None:
     """Return the document as nodes, which know their lines, or raise CatalogueError."""
-    node: yaml.Node | None = _read(path, path.name, lambda text: yaml.compose(text, Loader=_Loader))
+    node: yaml.Node | None = _read(path, path.name, nodes)
+    return node
+
+
+def data(text: str) -> Any:  # noqa: ANN401
+    """Return a text's document as plain data; raise what yaml does."""
+    return yaml.load(text, Loader=_Strict)  # noqa: S506 - a safe loader
+
+
+def nodes(text: str) -> yaml.Node | None:
+    """Return a text's document as nodes; raise what yaml does."""
+    node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     return node
 
 

@@ -18,12 +18,18 @@ from scripts.failures import cause, said_plainly, status
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.catalogue import Network
     from scripts.digests import Digest
-    from scripts.transfer import Wanted
+    from scripts.network import Network
+    from scripts.wanted import Wanted
 
 HOST = "drive.google.com"
 _QUOTA = "the file's quota for today is used up (too many users have fetched it)"
+_OTHERWISE = {  # name -> another way to the same file
+    "tapnet_checkpoint_wo_optstate": (
+        "It can be made without Google Drive: dvc repro fetch@tapnet_checkpoint,",
+        "then python -m scripts.clean_tapnet.",
+    ),
+}
 _PRIVATE = "the file is private or was removed, or Google Drive is out of order"
 
 
@@ -104,7 +110,7 @@ def _download(url: str, part: Path, wanted: Wanted, network: Network) -> Digest:
             )  # fmt: skip
         except FileURLRetrievalError as error:
             reason = _QUOTA if "Too many users" in str(error) else _PRIVATE
-            raise SourceError(f"{HOST}: {reason}") from error
+            raise SourceError(f"{HOST}: {reason}", *_OTHERWISE.get(wanted.name, ())) from error
         except DownloadError as error:
             raise _said(error) from error
         except requests.exceptions.HTTPError as error:

@@ -58,12 +58,16 @@ class ContentError(SourceError):
     """A source gave bytes, and they are not the pinned ones."""
 
 
+class ArchiveError(SourceError):
+    """An archive is broken or hostile; nothing of it was written."""
+
+
 class DiskError(CheckpointError):
     """The disk is full, read-only or otherwise refuses; no source can help."""
 
 
-class ArchiveError(CheckpointError):
-    """An archive is broken or hostile; nothing of it was written."""
+class PickleError(CheckpointError):
+    """A pickle is broken or reaches for more than it may; nothing of it was run."""
 
 
 class StoppedError(CheckpointError):

@@ -25,6 +25,8 @@ _NO_ADDRESS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema
 _BROKEN = (OSError, urllib3.exceptions.HTTPError)  # a bare ValueError is urllib.parse's
 _SECRET = re.compile(r"https?://\S+|/\S*\?\S*")  # addresses, and what stands in their queries
 
+_WHO = re.compile(r"^<?\w+Connection(Pool)?\([^)]*\)>?: ")  # as urllib3 shows itself
+
 
 @contextmanager
 def said_plainly(host: str) -> Iterator[None]:
@@ -82,4 +84,4 @@ def cause(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             inner = next((a for a in error.args if isinstance(a, BaseException)), error.__cause__)
     words = getattr(error, "strerror", None) or str(error)
-    return printable(_SECRET.sub("", str(words))) or "no reason given"
+    return printable(_SECRET.sub("", _WHO.sub("", str(words)))) or "no reason given"

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts import obtain
+from scripts import artifacts, obtain
 from scripts.clone import Clone
 from scripts.command import command, report
+from scripts.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,11 @@ def main(argv: Sequence[str] | None) -> None:
     names = parser.parse_args(argv).names
     clone = Clone.at(Path.cwd())
     for entry in clone.catalogue.find(names, archive=False):
-        report(obtain.fetch(clone, entry))
+        notices = artifacts.notices(clone.root, [file.path for file in entry.files])
+        for outcome in obtain.bring(clone, entry):
+            report(outcome)
+        for line in notices:
+            say(line)
 
 
 if __name__ == "__main__":

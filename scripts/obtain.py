@@ -1,135 +1,171 @@
-"""Bring what is missing: the sources in their order, then the verified bytes to their place."""
+"""Bring what is missing: who has it in their order, then the verified bytes to their place."""
 
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from scripts import archive, digests, drive, partial, sources, transfer
-from scripts.disk import check_room, refusals
-from scripts.errors import ArchiveError, CheckpointError, ContentError, SourceError
+from scripts import archive, offers, partial, stream
+from scripts.carry import carry
+from scripts.disk import check_room
+from scripts.errors import CheckpointError, PickleError, SourceError
 from scripts.pins import Pin
-from scripts.progress import Bar, human
-from scripts.transfer import Wanted
-from scripts.workspace import Outcome, as_pin, place, settle
+from scripts.progress import Bar, human, note
+from scripts.wanted import Wanted, mismatch
+from scripts.workspace import Outcome, as_pin, place, screen, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from scripts.catalogue import Checkpoint, Published
     from scripts.clone import Clone
     from scripts.digests import Digest
+    from scripts.offers import Offer
 
 
-def fetch(clone: Clone, entry: Published) -> Outcome:
-    """Bring a file that stands at an address of its own; raise CheckpointError."""
-    file = entry.files[0]
-    pin = clone.pin(file)
-    key = str(pin.md5) if pin else entry.name
-    with clone.alone(key):
-        if outcome := settle(clone, file):
-            return outcome
-        part, digest, how = _bring(clone, entry, key, pin)
-        clone.cache.add(part, digest.md5)
-        partial.discard(part)
-        return place(clone, file, as_pin(digest), how)
+def bring(clone: Clone, entry: Published, *, within: Bar | None = None) -> list[Outcome]:
+    """Bring every file of an entry to its place; raise CheckpointError.
 
-
-def unpack(clone: Clone, entry: Published) -> list[Outcome]:
-    """Bring an archive and place its files once all of them are verified; raise CheckpointError."""
-    with clone.alone(entry.name):
+    Each file comes from the first that has the pinned bytes: its place, the cache, then whom
+    scripts.offers names. Progress is shown as part of the bar `within`, if one is given.
+    """
+    with clone.alone(_key(clone, entry)):
         outcomes = {file: settle(clone, file) for file in entry.files}
-        missing = [file for file, outcome in outcomes.items() if not outcome]
-        if missing:
-            outcomes.update(_unpack(clone, entry, missing))
+        if not all(outcomes.values()):
+            _ask(_Errand(clone, entry, within), outcomes)
         return [outcome for outcome in outcomes.values() if outcome]
 
 
-def _unpack(clone: Clone, entry: Published, missing: list[Checkpoint]) -> dict[Checkpoint, Outcome]:
-    pin = Pin(None, None, entry.sha256) if entry.sha256 else None
-    part, _, how = _bring(clone, entry, entry.name, pin)
-    try:
-        taken = _take(clone, part, missing)
-        for file, digest in taken.items():
-            clone.cache.add(_aside(part, file), digest.md5)
-    except (ArchiveError, ContentError) as error:
-        partial.discard(part)
-        raise _failure(entry, part, [error]) from error
-    finally:
-        for file in missing:
-            _aside(part, file).unlink(missing_ok=True)
-    partial.discard(part)
-    return {file: place(clone, file, as_pin(digest), how) for file, digest in taken.items()}
-
-
-def _bring(clone: Clone, entry: Published, key: str, pin: Pin | None) -> tuple[Path, Digest, str]:
-    """Try the sources in their order; return the verified partial file and how it came."""
-    part = clone.cache.temporary / f"{key}.part"
-    held = [clone.pin(file) for file in entry.files if entry.archive]
-    room = sum(pin.size or 0 for pin in held if pin)  # for what will be taken out of it
+def _ask(errand: _Errand, outcomes: dict[Checkpoint, Outcome | None]) -> None:
+    """Ask one after another until no file is missing; raise CheckpointError if none is left."""
     errors: list[SourceError] = []
-    for url in _addresses(clone, entry):
+    failed = None
+    for offer in offers.of(errand.clone, errand.entry):
+        missing = [file for file, outcome in outcomes.items() if not outcome]
+        if offer.file and offer.file not in missing:
+            continue
+        if failed:
+            note(f"{errand.entry.name}: {failed.what}; asking {offer.who}")
+            failed = None
+        try:
+            outcomes.update(errand.run(offer, missing))
+        except SourceError as error:
+            failed = error
+            errors.append(error)
+        if all(outcomes.values()):
+            return
+    raise errand.failure(errors, [file for file, outcome in outcomes.items() if not outcome])
+
+
+class _Errand:
+    """The way of one entry's bytes from an offer to their places."""
+
+    def __init__(self, clone: Clone, entry: Published, within: Bar | None) -> None:
+        self.clone, self.entry, self.within = clone, entry, within
+
+    def run(self, offer: Offer, missing: list[Checkpoint]) -> dict[Checkpoint, Outcome]:
+        """Take what an offer has of the missing files, and place them once all are verified."""
+        if self.entry.archive and offer.file is None:
+            return self._unpacked(offer, missing)
+        file = offer.file or self.entry.files[0]
+        pin = self.clone.pin(file)
+        key = pin.md5 if pin and pin.md5 else self.entry.name
+        part = self._part(key)
+        # Beside the archive's own lock, a member's: another entry may have the same bytes.
+        with self.clone.alone(key) if self.entry.archive else nullcontext():
+            digest, how = self._carried(offer, part, pin)
+            if pin is None:
+                self._screen(file, part, part)
+            self.clone.cache.add(part, digest.md5)
+            partial.discard(part)
+        return {file: place(self.clone, file, as_pin(digest), how)}
+
+    def _unpacked(self, offer: Offer, missing: list[Checkpoint]) -> dict[Checkpoint, Outcome]:
+        pin = Pin(None, None, self.entry.sha256) if self.entry.sha256 else None
+        part = self._part(self.entry.name)
+        _, how = self._carried(offer, part, pin)
+        try:
+            taken = self._taken(part, missing)
+            for file, digest in taken.items():
+                self.clone.cache.add(_aside(part, file), digest.md5)
+        except SourceError:
+            partial.discard(part)
+            raise
+        finally:
+            for file in missing:
+                _aside(part, file).unlink(missing_ok=True)
+        partial.discard(part)
+        return {f: place(self.clone, f, as_pin(digest), how) for f, digest in taken.items()}
+
+    def _carried(self, offer: Offer, part: Path, pin: Pin | None) -> tuple[Digest, str]:
+        """Fill a partial file with verified bytes; return what they are and how they came."""
+        held = [self.clone.pin(file) for file in self.entry.files if pin is None or not pin.md5]
+        room = sum(pin.size or 0 for pin in held if pin)  # for what will be taken out of it
         began = time.monotonic()
-        with Bar(entry.name) as bar:
-            try:
-                digest = _from(url, Wanted(entry.name, part, pin, bar, room), clone)
-            except SourceError as error:
-                errors.append(error)
-                continue
+        with Bar(self.entry.name, within=self.within) as bar:
+            digest = carry(offer, Wanted(self.entry.name, part, pin, bar, room), self.clone.line)
         took = max(time.monotonic() - began, 0.001)
         rate = f"{human(digest.size)} in {took:.1f} s, {human(digest.size / took)}/s"
-        return part, digest, f"fetched from {transfer.host_of(url)}: {rate}"
-    raise _failure(entry, part, errors)
+        return digest, f"fetched from {offer.who}: {rate}"
+
+    def _taken(self, part: Path, files: list[Checkpoint]) -> dict[Checkpoint, Digest]:
+        """Write members beside the archive and check each against its pin."""
+        by_member = {str(file.member): file for file in files}
+        pins = {name: self.clone.pin(file) for name, file in by_member.items()}
+        size = archive.check(part, {name: pin.size if pin else None for name, pin in pins.items()})
+        check_room(part, size, what=part.stem)
+        taken: dict[Checkpoint, Digest] = {}
+        for name, chunks in archive.members(part, set(by_member)):
+            digest = stream.pour(chunks, _aside(part, by_member[name]), sha256=True)
+            pin = pins[name]
+            if pin and not pin.matches(digest):
+                raise mismatch(f"{name} in the archive", pin, digest)
+            if pin is None:
+                self._screen(by_member[name], _aside(part, by_member[name]), part)
+            taken[by_member[name]] = digest
+        return taken
+
+    def _screen(self, file: Checkpoint, path: Path, part: Path) -> None:
+        """Let nothing that a loader would run unasked be trusted on first use."""
+        try:
+            screen(self.clone, file, path)
+        except PickleError:
+            partial.discard(part)
+            raise
+
+    def _part(self, key: str) -> Path:
+        return self.clone.cache.temporary / f"{key}.part"
+
+    def failure(self, errors: list[SourceError], missing: list[Checkpoint]) -> CheckpointError:
+        """Return the error a user sees: what was tried, the state of the disk, the next step."""
+        name = self.entry.name
+        if not errors:
+            what = f"{name}: nobody who may be asked has it"
+            details: tuple[str, ...] = (f"asked: {offers.told()}",)
+        elif len(errors) == 1:
+            what, details = f"{name}: {errors[0].what}", errors[0].details
+        else:
+            what = f"{name}: none of {len(errors)} sources has it"
+            details = tuple(line for error in errors for line in (error.what, *error.details))
+        kept = partial.kept(self._part(_key(self.clone, self.entry)))
+        begun = f"; {kept:,} bytes are kept for the next run" if kept else ""
+        paths = ", ".join(file.path for file in missing)
+        return CheckpointError(
+            what,
+            *details,
+            f"models/ and the cache are as they were{begun}.",
+            "Next: run the same command again, it goes on where it stopped; or, if you have the",
+            f"file from elsewhere, put it at {paths}: it is checked and kept.",
+        )
 
 
-def _addresses(clone: Clone, entry: Published) -> list[str]:
-    return [sources.read(clone.root / "sources", entry.name).url]
-
-
-def _from(url: str, wanted: Wanted, clone: Clone) -> Digest:
-    if not drive.serves(url):
-        return transfer.bring(url, wanted, clone.line)
-    digest = drive.bring(url, wanted, clone.line.network)
-    return transfer.verified(url, wanted, digest)
-
-
-def _take(clone: Clone, part: Path, files: list[Checkpoint]) -> dict[Checkpoint, Digest]:
-    """Write members beside the archive and check each against its pin."""
-    by_member = {str(file.member): file for file in files}
-    pins = {name: clone.pin(file) for name, file in by_member.items()}
-    size = archive.check(part, {name: pin.size if pin else None for name, pin in pins.items()})
-    check_room(part, size, what=part.stem)
-    taken: dict[Checkpoint, Digest] = {}
-    for name, chunks in archive.members(part, set(by_member)):
-        with refusals(part), _aside(part, by_member[name]).open("wb") as file:
-            digest = digests.of_chunks(chunks, file.write)
-        pin = pins[name]
-        if pin and not pin.matches(digest):
-            raise transfer.mismatch(f"{name} in the archive", pin, digest)
-        taken[by_member[name]] = digest
-    return taken
+def _key(clone: Clone, entry: Published) -> str:
+    """Name the partial file of an entry: what two entries share by content they share by name."""
+    pin = None if entry.archive else clone.pin(entry.files[0])
+    return pin.md5 if pin and pin.md5 else entry.name
 
 
 def _aside(part: Path, file: Checkpoint) -> Path:
     return part.with_name(f"{part.stem}.{quote(str(file.member), safe='')}.member")
-
-
-def _failure(entry: Published, part: Path, errors: Sequence[CheckpointError]) -> CheckpointError:
-    """Return the error a user sees: what was tried, the state of the disk, the next step."""
-    if len(errors) == 1:
-        what, details = f"{entry.name}: {errors[0].what}", errors[0].details
-    else:
-        what = f"{entry.name}: none of {len(errors)} sources has it"
-        details = tuple(line for error in errors for line in (error.what, *error.details))
-    kept = partial.kept(part)
-    begun = f"; {kept:,} bytes are kept for the next run" if kept else ""
-    paths = ", ".join(file.path for file in entry.files)
-    return CheckpointError(
-        what,
-        *details,
-        f"models/ and the cache are as they were{begun}.",
-        "Next: run the same command again, it goes on where it stopped; or, if you have the",
-        f"file from elsewhere, put it at {paths}: it is checked and kept.",
-    )

@@ -7,13 +7,14 @@ import os
 import re
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from scripts.disk import refusals, write_at
 
 MIB = 1 << 20
-_LARGEST = 16 * MIB  # bytes; a kill loses at most one block a connection
+_LARGEST = 16 * MIB  # bytes of one request
+_CELL = MIB // 4  # bytes of a line of the journal: a kill loses at most one cell a connection
 _SYNC = 15.0  # seconds between two moments from which a reboot can go on
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NUMBER, _SYNCED = re.compile(r"[0-9]{8}"), re.compile(r"synced [0-9]{8}")
@@ -26,44 +27,52 @@ class Version:
     url: str
     validator: str | None
     size: int
+    pin: str | None = None  # the hash they must have in the end
 
     @property
     def block(self) -> int:
         """Size of a block in bytes: a sixteenth, so that eight connections stay busy to the end."""
         return min(max(self.size // 16 // MIB * MIB, MIB), _LARGEST)
 
+    @property
+    def count(self) -> int:
+        """Number of blocks."""
+        return -(-self.size // self.block)
+
+    def continues(self, begun: Version) -> bool:
+        """Tell whether what was begun can be gone on with: from another source if a pin decides."""
+        elsewhere = self.url != begun.url and self.pin is not None
+        return begun == self or (elsewhere and (begun.pin, begun.size) == (self.pin, self.size))
+
 
 class Partial:
     """The blocks of one version of a file, written in place, each once.
 
-    The journal is a line of JSON that names the version, then a line per finished block. Blocks
-    finished since the last `synced` line count only while the machine has not been restarted:
-    a kill leaves what was written to the page cache, a power cut does not.
+    A block is what one request asks for. The journal is a line of JSON that names the version,
+    then a line per finished cell of a block. Cells finished since the last `synced` line count
+    only while the machine has not been restarted: a kill leaves what was written to the page
+    cache, a power cut does not.
     """
 
     def __init__(self, path: Path, version: Version) -> None:
         """Open or create the file at `path`; go on where the journal of the same version ended."""
         self.path, self.version = path, version
         self.journal = journal_of(path)
-        self.block = version.block
-        header = {**asdict(version), "boot": _boot()}
-        done = _finished(path, header, version)
+        self.block, self.count = version.block, version.count
+        begun, done = _begun(path)
+        if not begun or not version.continues(begun):
+            done = set()
         self.resumed = bool(done)
         with refusals(path):
             flags = os.O_RDWR | os.O_CREAT | (0 if done else os.O_TRUNC)
             self.fd = os.open(path, flags, 0o600)
             os.ftruncate(self.fd, version.size)
-            self._log = self._start_journal(header, done)
-        self._filled = [self.length(n) if n in done else 0 for n in range(self.count)]
-        self._open = [n for n in reversed(range(self.count)) if n not in done]
+            self._log = self._start_journal(done)
+        self._filled = [_begun_of(version, n, done) for n in range(self.count)]
+        self._open = [n for n in reversed(range(self.count)) if self.missing(n)]
         self._lock = threading.Lock()
         self._front = 0
         self._lines, self._synced = len(done), time.monotonic()
-
-    @property
-    def count(self) -> int:
-        """Number of blocks."""
-        return -(-self.version.size // self.block)
 
     @property
     def present(self) -> int:
@@ -91,9 +100,11 @@ class Partial:
         """Write the next bytes of a block; only the thread that took it may. Raise DiskError."""
         with refusals(self.path):
             write_at(self.fd, data, self.position(number))
+        first, last = self.position(number) // _CELL, _cells(self.version, number).stop
         self._filled[number] += len(data)
-        if not self.missing(number):
-            self._finish(number)
+        stop = self.position(number) // _CELL if self.missing(number) else last
+        if first < stop:
+            self._finish(range(first, stop))
 
     def front(self) -> int:
         """Return how many bytes from the first on are written without a gap."""
@@ -110,9 +121,10 @@ class Partial:
         os.close(fd)
         os.close(log)
 
-    def _start_journal(self, header: dict[str, object], done: set[int]) -> int:
+    def _start_journal(self, done: set[int]) -> int:
         # Written anew, whole, under another name: a torn journal would lose what it can resume.
         fresh = self.journal.with_suffix(".new")
+        header = {**asdict(self.version), "cell": _CELL, "boot": _boot()}
         lines = [json.dumps(header) + "\n", *(_line(n) for n in sorted(done))]
         if done:
             os.fdatasync(self.fd)
@@ -121,10 +133,10 @@ class Partial:
         fresh.replace(self.journal)
         return os.open(self.journal, os.O_WRONLY | os.O_APPEND)
 
-    def _finish(self, number: int) -> None:
+    def _finish(self, cells: range) -> None:
         with self._lock, refusals(self.path):
-            os.write(self._log, _line(number).encode())
-            self._lines += 1
+            os.write(self._log, "".join(map(_line, cells)).encode())
+            self._lines += len(cells)
             lines, due = self._lines, time.monotonic() - self._synced > _SYNC
             if due:
                 self._synced = time.monotonic()
@@ -149,50 +161,65 @@ def discard(path: Path) -> None:
 def kept(path: Path) -> int:
     """Return how many bytes of a partial file the next run will not ask for again."""
     version, done = _begun(path)
-    return sum(_length(version, n) for n in done) if version else 0
+    return sum(_begun_of(version, n, done) for n in range(version.count)) if version else 0
 
 
-def gap(path: Path, url: str) -> tuple[int, str | None]:
-    """Return the offset of the first byte a file begun at `url` lacks, and its ETag or date."""
+def gap(path: Path, url: str, pin: str | None) -> tuple[int, int, str | None]:
+    """Return the range [start, stop) to ask for first, and the ETag or date it must be of.
+
+    It is the first MiB, or less, that a file begun there, or elsewhere if pinned, lacks of a block.
+    """
     version, done = _begun(path)
-    number = next((n for n in range(len(done) + 1) if n not in done), 0)
-    if not version or version.url != url or number * version.block >= version.size:
-        return 0, None
-    return number * version.block, version.validator
+    start = next(n for n in range(len(done) + 1) if n not in done) * _CELL
+    if not version or start >= version.size:
+        return 0, MIB, None
+    if not replace(version, url=url, pin=pin).continues(version):
+        return 0, MIB, None
+    end = (start // version.block + 1) * version.block
+    return start, min(start + MIB, end), version.validator if version.url == url else None
 
 
 def _begun(path: Path) -> tuple[Version | None, set[int]]:
+    """Return what the journal of a file is of, and the cells it vouches for.
+
+    They are none if it is of an older boot and was never synced, or cannot be read.
+    """
     try:
-        told = json.loads(journal_of(path).read_text(encoding="ascii").splitlines()[0])
-        version = Version(told["url"], told["validator"], told["size"])
+        first, *lines = journal_of(path).read_text(encoding="ascii").splitlines()
+        told = json.loads(first)
+        version = Version(told["url"], told["validator"], told["size"], told["pin"])
+        whole = path.stat().st_size == version.size
+        cell, same = told["cell"], told["boot"] == _boot()
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None, set()
-    if type(version.size) is not int or not _is_header(version.validator):
+    if (
+        not whole
+        or type(version.size) is not int
+        or cell != _CELL
+        or not _is_header(version.validator)
+    ):
         return None, set()
-    return version, _finished(path, {**asdict(version), "boot": _boot()}, version)
+    count = -(-version.size // _CELL)
+    done = [int(line) for line in lines if _NUMBER.fullmatch(line) and int(line) < count]
+    synced = [int(line[7:]) for line in lines if _SYNCED.fullmatch(line)]
+    return version, set(done if same else done[: max(synced, default=0)])
+
+
+def _cells(version: Version, number: int) -> range:
+    """Return the cells of a block; the last one of a file may be shorter."""
+    start = number * version.block
+    return range(start // _CELL, -(-(start + _length(version, number)) // _CELL))
+
+
+def _begun_of(version: Version, number: int, done: set[int]) -> int:
+    """Return how many bytes of a block are there: it is filled from its first cell on."""
+    cells = _cells(version, number)
+    finished = next((n for n, cell in enumerate(cells) if cell not in done), len(cells))
+    return min(finished * _CELL, _length(version, number))
 
 
 def _length(version: Version, number: int) -> int:
     return min(version.block, version.size - number * version.block)
-
-
-def _finished(path: Path, header: dict[str, object], version: Version) -> set[int]:
-    """Return the blocks the journal vouches for; none if it is of another version or unreadable."""
-    try:
-        first, *lines = journal_of(path).read_text(encoding="ascii").splitlines()
-        told = json.loads(first)
-        whole = path.stat().st_size == version.size
-    except (OSError, ValueError, RecursionError):
-        return set()
-    if not whole or not isinstance(told, dict):
-        return set()
-    same_boot = told.pop("boot", None) == header["boot"]
-    if told != {key: value for key, value in header.items() if key != "boot"}:
-        return set()
-    count = -(-version.size // version.block)
-    done = [int(line) for line in lines if _NUMBER.fullmatch(line) and int(line) < count]
-    synced = [int(line[7:]) for line in lines if _SYNCED.fullmatch(line)]
-    return set(done if same_boot else done[: max(synced, default=0)])
 
 
 def _line(number: int, word: str = "") -> str:

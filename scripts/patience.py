@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from scripts.catalogue import Network
     from scripts.errors import TransientError
+    from scripts.network import Network
 
 _LONGEST = 30.0  # seconds between two tries
 _UNREACHED = 2  # retries of a host that never answered: no network is no reason to wait long

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -24,20 +24,34 @@ def human(size: float) -> str:
 
 def note(text: str) -> None:
     """Tell a person at once what is going on."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the way to stderr
+    _write(text, sys.stderr)
 
 
 def say(text: str) -> None:
     """Print a result."""
-    print(text, flush=True)  # noqa: T201 - the way to stdout
+    _write(text, sys.stdout)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    drawn = sys.modules.get("tqdm")  # without it no bar can be in the way
+    if drawn:
+        drawn.tqdm.write(text, file=stream)
+        stream.flush()
+    else:
+        print(text, file=stream, flush=True)
 
 
 class Bar:
-    """How far one file has come; threads may advance it. `quiet` shows nothing."""
+    """How far one file has come, or several `within` one bar; threads may advance it.
 
-    def __init__(self, name: str, *, quiet: bool = False) -> None:
+    `quiet` shows nothing. Where there is no terminal, only the outermost bar speaks.
+    """
+
+    def __init__(self, name: str, *, quiet: bool = False, within: Bar | None = None) -> None:
         """Show nothing yet: the total is known with the first answer."""
-        self._name, self._quiet = name, quiet
+        self._name, self._within = name, within
+        self._shown = not quiet and sys.stderr.isatty()
+        self._quiet = quiet or within is not None
         self._lock = threading.Lock()
         self._tqdm: Any = None
         self._total: int | None = None
@@ -56,23 +70,39 @@ class Bar:
 
     def start(self, total: int | None, done: int) -> None:
         """Say how many bytes there are in all, and how many are there already."""
+        if self._within:
+            self._within.grow((total or 0) - (self._total or 0), done - self._done)
         self._total, self._done, self._begun = total, done, done
         self._started = self._said = time.monotonic()
-        if self._quiet or not sys.stderr.isatty():
-            return
-        if self._tqdm is None:
-            self._tqdm = _bar(self._name)
-        self._tqdm.reset(total)
-        self._tqdm.update(done)
+        if self._shown:
+            self._draw()
+
+    def grow(self, total: int, done: int) -> None:
+        """Count more bytes in all, and those of them that are there already."""
+        with self._lock:
+            self._total = (self._total or 0) + total
+            self._done += done
+            self._begun += done
+            if self._shown:
+                self._draw()
 
     def advance(self, size: int) -> None:
         """Count `size` more bytes."""
+        if self._within:
+            self._within.advance(size)
         with self._lock:
             self._done += size
             if self._tqdm is not None:
                 self._tqdm.update(size)
             elif time.monotonic() - self._said > _EVERY and not self._quiet:
                 self._say()
+
+    def _draw(self) -> None:
+        if self._tqdm is None:
+            self._tqdm = _bar(self._name)
+        self._tqdm.total = self._total
+        self._tqdm.n, self._tqdm.initial = self._done, self._begun  # the rate is of this run
+        self._tqdm.refresh()
 
     def _say(self) -> None:
         now = self._said = time.monotonic()

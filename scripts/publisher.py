@@ -13,12 +13,13 @@ import requests
 import urllib3
 
 from scripts import pages
-from scripts.connections import Connections, Session, authorities
+from scripts.connections import Connections, Session, authorities, trust
 from scripts.errors import SourceError, TransientError
 from scripts.failures import retry_after, said_plainly, status
 from scripts.sources import is_safe
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 _READ = 1 << 18  # bytes a read; one recv gives what has arrived, so a cut loses nothing
@@ -63,13 +64,25 @@ class Reply:
 class Publisher:
     """Opens one address, again and again, from several threads."""
 
-    def __init__(self, url: str, *, connections: int, timeout: float) -> None:
-        """Prepare a session; `timeout` is in seconds without a byte. Nothing is asked yet."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int,
+        timeout: float,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        """Prepare a session; `timeout` is in seconds without a byte. Nothing is asked yet.
+
+        `context` is what trust() made, where several publishers share it.
+        """
         self.url = direct(url)
         self.host = urlsplit(url).hostname or url
         self._resolved: str | None = None  # the address we were sent to, and may ask at once
         self._timeout = (min(_CONNECT, timeout), timeout)
-        self._connections = Connections(connections)
+        if self.url.startswith("https:"):
+            context = context or trust()
+        self._connections = Connections(connections, context)
         self._session = Session()
         self._session.verify = authorities()
         self._session.mount("https://", self._connections)

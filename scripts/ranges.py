@@ -11,27 +11,23 @@ from scripts.errors import SourceError, TransientError
 from scripts.patience import Patience
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from scripts.catalogue import Network
+    from scripts.network import Line
     from scripts.partial import Partial
     from scripts.progress import Bar
     from scripts.publisher import Publisher, Reply
 
+_PAUSE = 0.02  # seconds between two connections that join
+_BACKLOG = 2 << 20  # bytes
+_HEED = 0.2  # seconds: a Ctrl-C just before an endless wait would be heard only after it
+
 
 class ChangedError(SourceError):
     """The publisher serves another version than a moment ago."""
-
-
-class Line:
-    """What all transfers of a run share: the network's limits, and the ranges in flight."""
-
-    def __init__(self, network: Network) -> None:
-        """Make as many slots as there may be ranges in flight."""
-        self.network = network
-        self.slots = threading.Semaphore(network.connections)
 
 
 class Filling:
@@ -40,7 +36,9 @@ class Filling:
     def __init__(self, part: Partial, publisher: Publisher, line: Line, bar: Bar) -> None:
         """Reserve the first missing block for the thread that calls."""
         self._part, self._publisher, self._line, self._bar = part, publisher, line, bar
-        self._stop = threading.Event()
+        self._stop, self._over = threading.Event(), threading.Event()
+        self._door = threading.Lock()
+        self._behind: Callable[[], int] = int
         self._error: BaseException | None = None
         self._mine = part.take()
         count = min(line.network.connections, part.count) - 1
@@ -63,8 +61,13 @@ class Filling:
             if thread.is_alive():
                 thread.join()
 
-    def use(self, reply: Reply) -> None:
-        """Start; take what the first answer holds, the rest of its block is asked for again."""
+    def use(self, reply: Reply, behind: Callable[[], int]) -> None:
+        """Start; take what the first answer holds, the rest of its block is asked for again.
+
+        Another connection joins only while those that are open bring less than can be hashed:
+        `behind` tells the bytes that wait for it. More would only contend for the processor.
+        """
+        self._behind = behind
         for thread in self._crew:
             thread.start()
         if self._mine is not None and self._part.position(self._mine) == reply.start:
@@ -76,17 +79,25 @@ class Filling:
         with suppress(TransientError):  # broken off, because another one failed
             self._work(self._mine)
         for thread in self._crew:
-            thread.join()
+            while thread.is_alive():
+                thread.join(_HEED)
         if self._error:
             raise self._error
 
     def _member(self) -> None:
         try:
+            self._join()
             self._work(self._part.take())
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
             if self._error is None:
                 self._error = error
             self._halt()
+
+    def _join(self) -> None:
+        with self._door:  # one after another, until no block is left for anybody
+            waited = self._over.wait(_PAUSE)
+            while not waited and self._behind() > _BACKLOG:
+                waited = self._over.wait(_PAUSE)
 
     def _work(self, number: int | None) -> None:
         patience = Patience(self._line.network, lambda: self._part.present, self._stop)
@@ -100,6 +111,7 @@ class Filling:
                     patience.spend(error, moved=moved or self._part.missing(number) < missing)
                     moved = False
             number = self._part.take()
+        self._over.set()
 
     def _ask(self, number: int) -> None:
         start = self._part.position(number)
@@ -124,4 +136,5 @@ class Filling:
 
     def _halt(self) -> None:
         self._stop.set()
+        self._over.set()
         self._publisher.close()

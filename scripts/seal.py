@@ -49,7 +49,7 @@ def render(root: Path) -> dict[str, str]:
     holds = catalogue.read(root / "params.yaml")
     pinned = {p: pin for p, pin in pins.read(root / "dvc.lock").items() if p in holds.files}
     params = load(root / "params.yaml")
-    lock, seal = (_read(root / name) for name in ("dvc.lock", SEAL))
+    lock, seal = (editable(root / name) for name in ("dvc.lock", SEAL))
     parts = {SEAL: seal, **lock["stages"]}
     if faults := [fault for name, part in parts.items() for fault in _faults(name, part, params)]:
         raise CatalogueError(f"dvc.lock and {SEAL}", faults)
@@ -58,7 +58,7 @@ def render(root: Path) -> dict[str, str]:
         recorded.update({key: _value(params, key) for key in recorded})
         for entry in [*part.get("deps", []), *part.get("outs", [])]:
             _record(entry, _identity(root, entry["path"], pinned), in_place=part is seal)
-    return {"dvc.lock": _dump(lock), SEAL: _dump(seal)}
+    return {"dvc.lock": dumped(lock), SEAL: dumped(seal)}
 
 
 def write(root: Path) -> list[str]:
@@ -72,7 +72,8 @@ def write(root: Path) -> list[str]:
     return changed
 
 
-def _read(path: Path) -> Any:  # noqa: ANN401 - a document in ruamel's types, which keep its form
+def editable(path: Path) -> Any:  # noqa: ANN401 - a document in ruamel's types, which keep its form
+    """Return a document of DVC's to be changed and dumped again; raise CatalogueError."""
     load(path)  # most faults are told as everywhere; ruamel reads yaml 1.2, and has some more
     try:
         return _yaml().load(path)
@@ -152,7 +153,8 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _dump(document: Any) -> str:  # noqa: ANN401
+def dumped(document: Any) -> str:  # noqa: ANN401
+    """Return the document as DVC itself would write it."""
     stream = io.StringIO()
     _yaml().dump(document, stream)
     return stream.getvalue()

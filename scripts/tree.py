@@ -7,19 +7,19 @@ import json
 import os
 import sys
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from scripts import catalogue, pins
+from scripts import artifacts, catalogue, pins
 from scripts.catalogue import TREE, Catalogue
 from scripts.command import command
 from scripts.disk import refusals
-from scripts.documents import load
-from scripts.errors import CatalogueError, CheckpointError
+from scripts.errors import CheckpointError
 from scripts.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from scripts.artifacts import Artifact
     from scripts.pins import Pin
 
 INVENTORY = "models.json"
@@ -60,16 +60,15 @@ def check(root: Path, holds: Catalogue) -> None:
     )
 
 
-def inventory(holds: Catalogue, pinned: dict[str, Pin], artifacts: dict[str, Any]) -> str:
+def inventory(holds: Catalogue, pinned: dict[str, Pin], words: dict[str, Artifact]) -> str:
     """Return models.json: a function of catalogue, lock and artifacts alone, sorted by path."""
-    words = {entry["path"]: entry["meta"] for entry in artifacts.values()}
     rows = [
         {
             "path": path,
             "md5": pinned[path].md5 if path in pinned else None,
             "sha256": file.sha256,
-            "license": words.get(path, {}).get("license"),
-            "source": words.get(path, {}).get("source"),
+            "license": words[path].license if path in words else None,
+            "source": words[path].source if path in words else None,
         }
         for path, file in sorted(holds.files.items())
     ]
@@ -79,25 +78,7 @@ def inventory(holds: Catalogue, pinned: dict[str, Pin], artifacts: dict[str, Any
 def render(root: Path) -> str:
     """Return the inventory of the clone at `root`; raise CatalogueError."""
     holds = catalogue.read(root / "params.yaml")
-    return inventory(holds, pins.read(root / "dvc.lock"), _artifacts(root / "dvc.yaml"))
-
-
-def _artifacts(path: Path) -> dict[str, Any]:
-    """Return the artifacts of dvc.yaml by name; raise CatalogueError with every fault."""
-    document = load(path)
-    artifacts = document.get("artifacts", {}) if isinstance(document, dict) else None
-    if not isinstance(artifacts, dict):
-        raise CatalogueError(path.name, ["no map of artifacts"])
-    faults = [
-        f"artifacts.{name}: not a map with a path and a map named meta"
-        for name, entry in artifacts.items()
-        if not isinstance(entry, dict)
-        or not isinstance(entry.get("path"), str)
-        or not isinstance(entry.get("meta"), dict)
-    ]
-    if faults:
-        raise CatalogueError(path.name, faults)
-    return artifacts
+    return inventory(holds, pins.read(root / "dvc.lock"), artifacts.read(root / "dvc.yaml"))
 
 
 @command

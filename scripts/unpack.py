@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None) -> None:
     names = parser.parse_args(argv).names
     clone = Clone.at(Path.cwd())
     for entry in clone.catalogue.find(names, archive=True):
-        for outcome in obtain.unpack(clone, entry):
+        for outcome in obtain.bring(clone, entry):
             report(outcome)
 
 

@@ -43,12 +43,21 @@ def settle(clone: Clone, file: Checkpoint) -> Outcome | None:
     path, pin = clone.root / file.path, clone.pin(file)
     _refuse_obstacles(clone.root, path)
     if path.exists() and (held := _identify(clone.cache, path, pin)):
+        if pin is None:
+            screen(clone, file, path)
         with refusals(path):
             _own(clone, path, held)
         return Outcome(file.path, "kept: already in place", held, first_use=pin is None)
     if pin and _in_cache(clone, pin):
         return place(clone, file, pin, "linked from the cache")
     return None
+
+
+def screen(clone: Clone, file: Checkpoint, path: Path) -> None:
+    """Raise PickleError if bytes that nobody pinned would run more than weights need."""
+    from scripts import screening  # noqa: PLC0415 - on first use only
+
+    screening.judge(clone.root, file.path, path)
 
 
 def place(clone: Clone, file: Checkpoint, pin: Pin, how: str) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,12 @@ import pytest
 
 from tests.world import World
 from tests.world import clones as making
+from tests.world.bucket import Bucket
 from tests.world.clones import TestClone
+
+# What Google's libraries read as they are imported: no gRPC service, no machine of Google's.
+os.environ.update(GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT="false", NO_GCE_CHECK="true")
+from tests.teams import Team
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,3 +53,35 @@ def clone(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(root)
     return TestClone(root, env)
+
+
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    """The team's bucket, empty."""
+    with Bucket() as running:
+        yield running
+
+
+@pytest.fixture
+def team(template: Path, tmp_path: Path, world: World, bucket: Bucket) -> Team:
+    """People with clones whose remote is the bucket."""
+    return Team(template, tmp_path, making.isolated(tmp_path / "isolated") | world.env | bucket.env)
+
+
+@pytest.fixture(scope="session")
+def filled(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone that `dvc repro models.dvc` has filled, to be copied from."""
+    folder = tmp_path_factory.mktemp("filled")
+    shutil.copytree(template, folder / "clone", symlinks=True)
+    with World(scale=SCALE) as running:
+        whole = TestClone(folder / "clone", making.isolated(folder / "isolated") | running.env)
+        whole.run("dvc", "repro", "-q", "models.dvc", check=True)
+    return whole.root
+
+
+@pytest.fixture
+def complete(clone: TestClone, filled: Path) -> TestClone:
+    """A clone with every file in place, linked to its cache."""
+    parts = [str(filled / name) for name in ("models", "models.json", ".dvc")]
+    clone.run("cp", "-a", *parts, ".", check=True)  # hard links stay what they are
+    return clone

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import subprocess
+    from collections.abc import Callable, Iterator
 
     from tests.world.clones import TestClone
 
@@ -67,3 +70,31 @@ def without_root() -> tuple[str, ...]:
         return ()
     lost = "-dac_override,-dac_read_search,-fowner"
     return ("setpriv", f"--bounding-set={lost}", f"--inh-caps={lost}")
+
+
+@contextmanager
+def started(clone: TestClone, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in a session of its own, as a terminal does; leave none of it behind."""
+    process = subprocess.Popen(  # noqa: S603 - the words are the test's own
+        words,
+        cwd=clone.root,
+        env=dict(clone.env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something another process does; fail after 20 s."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

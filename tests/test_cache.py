@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from tests.world.clones import TestClone
 
 SCALE = 10_000
-PATH = "models/superglue_ckpts/superpoint_v1.pth"
+PATH = "models/sam_mobile_ckpts/sam_mobile_vit_t.pth"
 DATA = files(SCALE)[PATH]
 MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
-NAME = "superpoint_v1"
+NAME = "sam_mobile_vit_t"
 STAGE = f"fetch@{NAME}"
 CLEAN = "Data and pipelines are up to date.\n"
 ORDERS = ["hardlink", "symlink", "copy", "reflink,hardlink", "reflink,copy", "symlink,hardlink"]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import catalogue, fetch, tree, unpack
-from scripts.catalogue import Checkpoint, Network, Published
+from scripts.catalogue import Checkpoint, Published
 from scripts.errors import CatalogueError, UsageError
+from scripts.network import Network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -308,3 +309,28 @@ def test_a_command_runs_at_the_root_of_the_repository(
     assert code == 2
     assert "is not the root of the repository" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_mirrors_of_the_site_are_addresses_or_directories(tmp_path: Path) -> None:
+    """In the order in which they are asked."""
+    given = ["https://near.example/sam-pt", "http://127.0.0.1:80/x", "/shared/models", "../old"]
+    text = "checkpoints: {}\nnetwork:\n  mirrors:\n" + "".join(f"  - {base}\n" for base in given)
+    (tmp_path / "params.yaml").write_text(text)
+
+    assert catalogue.read(tmp_path / "params.yaml").network.mirrors == tuple(given)
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("7", "line 3: network.mirrors: not a list of addresses and directories"),
+        ("[7]", "line 3: network.mirrors: '7' is neither an https address nor a directory"),
+        ("[http://h/]", "line 3: network.mirrors: 'http://h/' is neither an https address nor"),
+        ("[[]]", "line 3: network.mirrors: a list or map is neither an https address nor"),
+    ],
+)
+def test_a_mirror_that_is_neither_is_a_fault(value: str, fault: str, tmp_path: Path) -> None:
+    """Plain http to another machine is no mirror."""
+    (told,) = faults(tmp_path, f"checkpoints: {{}}\nnetwork:\n  mirrors: {value}\n")
+
+    assert told.startswith(fault)

@@ -129,7 +129,7 @@ def test_a_wrong_call_is_usage(
     assert "usage: python -m scripts." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["fetch", "unpack", "seal", "tree"])
+@pytest.mark.parametrize("name", ["fetch", "unpack", "seal", "tree", "bom", "scan", "clean_tapnet"])
 def test_a_command_runs_as_a_module(name: str, tmp_path: Path) -> None:
     """`python -m scripts.NAME` exits with what main returns, and prints no traceback."""
     words = [sys.executable, "-m", f"scripts.{name}", *(["sam"] if name[-1] in "hk" else [])]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.connections import authorities
+from scripts.connections import authorities, trust
 from scripts.errors import SourceError
 from tests import transfers
 from tests.transfers import HOST, NAME, PATH, URL, assert_failed, attempt
@@ -81,8 +81,26 @@ def test_a_bundle_that_is_none_is_an_error_without_traceback(
 
     run = attempt(clone, capsys)
 
-    assert_failed(clone, run, world, HOST)
+    assert_failed(clone, run, world, "cannot be read as CA certificates")
     assert world.requests == []
+
+
+def test_what_is_shared_between_connections_trusts_the_same(
+    clone: TestClone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle, a folder of certificates, or the public authorities; not a file of anything."""
+    counts = [trust().cert_store_stats()["x509_ca"]]
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(clone.root))
+    counts.append(trust().cert_store_stats()["x509_ca"])
+    for name in BUNDLES:
+        monkeypatch.delenv(name)
+    counts.append(trust().cert_store_stats()["x509_ca"])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(clone.root / "params.yaml"))
+
+    assert counts[0] == counts[2] + 1  # this world's own
+    assert counts[1] == 0
+    with pytest.raises(SourceError, match=r"params\.yaml cannot be read as CA certificates"):
+        trust()
 
 
 def test_the_proxy_is_asked_for_every_host(clone: TestClone, world: World, capsys: Capture) -> None:

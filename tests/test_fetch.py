@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import fetch, transfer
-from tests.world.checkpoints import files
+from scripts import fetch, transfer, unpack
+from tests.world.checkpoints import FBAI, files
+from tests.world.formats import tar_gz_of
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -35,12 +36,12 @@ def test_several_files_are_brought_in_the_order_of_their_names(
     clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A line for each, on stdout."""
-    code = fetch.main(["superpoint_v1", "sam_vit_b"])
+    code = fetch.main(["sam_mobile_vit_t", "sam_vit_b"])
 
     told = capsys.readouterr()
     assert (code, told.err) == (0, "")
     assert [line.split()[0] for line in told.out.splitlines()] == [
-        "models/superglue_ckpts/superpoint_v1.pth",
+        "models/sam_mobile_ckpts/sam_mobile_vit_t.pth",
         "models/sam_ckpts/sam_vit_b_01ec64.pth",
     ]
     assert len(clone.tree()) == 2
@@ -99,4 +100,58 @@ def test_no_network_at_all_says_what_was_tried_and_that_a_rerun_resumes(
     assert code == 1
     assert message.startswith("error: sam_vit_b: dl.fbaipublicfiles.com: ")
     assert "it goes on where it stopped" in message
+    assert (clone.tree(), clone.objects()) == ({}, {})
+
+
+def test_a_licence_that_restricts_is_told_once_for_its_family(
+    clone: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the first file of the family, not with the second, and never twice."""
+    said: list[str] = []
+    for names in (["superpoint_v1"], ["superglue_indoor"], ["superpoint_v1"]):
+        assert fetch.main(names) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        said.append(out.partition("licence of superglue: ")[2])
+
+    assert said[0].startswith("LicenseRef-MagicLeap-noncommercial-research, ")
+    assert "may not be redistributed" in said[0]
+    assert said[1:] == ["", ""]
+    assert len(clone.tree()) == 2
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_new_checkpoint_that_would_run_more_than_weights_need_is_not_trusted(
+    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str], *, there: bool
+) -> None:
+    """Without a pin the pickle is read first: from the publisher, or put there by hand."""
+    path, evil = "models/sam_ckpts/sam_vit_b_01ec64.pth", b"cos\nsystem\n(S'true'\ntR."
+    world.publish(f"{FBAI}/segment_anything/sam_vit_b_01ec64.pth", evil)
+    (clone.root / "dvc.lock").unlink()
+    if there:
+        (clone.root / path).parent.mkdir(parents=True)
+        (clone.root / path).write_bytes(evil)
+
+    assert fetch.main(["sam_vit_b"]) == 1
+
+    told = capsys.readouterr().err
+    assert "loading it would run more than weights need" in told
+    assert "os.system" in told
+    assert clone.objects() == {}
+    assert clone.tree() == ({path: evil} if there else {})
+    assert not list((clone.root / ".dvc/tmp/fetch").glob("*.part"))
+
+
+def test_a_new_member_that_would_run_more_than_weights_need_is_not_trusted(
+    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same inside an archive: none of its files is taken."""
+    member, evil = "reference_model/model-000200000.pth", b"cos\nsystem\n(S'true'\ntR."
+    address = "https://www.dropbox.com/s/glk6jmoa9yeervl/reference_model.tar.gz"
+    world.publish(address, tar_gz_of({member: evil}))
+    (clone.root / "dvc.lock").unlink()
+
+    assert unpack.main(["pips"]) == 1
+
+    assert "loading it would run more than weights need" in capsys.readouterr().err
     assert (clone.tree(), clone.objects()) == ({}, {})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from scripts import fetch, obtain, unpack
+from scripts import fetch, unpack
 from tests.processes import killed_at
 from tests.world import Fault
 from tests.world.checkpoints import DRIVE, files
@@ -132,11 +132,11 @@ def test_wrong_bytes_leave_everything_as_it_was(
 def test_what_has_arrived_is_named_in_the_error(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """A block that is whole is not asked for again."""
+    """It is not asked for again."""
     url = "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth"
     unpinned(clone)
     world.publish(url, bytes(3 << 20))
-    world.fault(f"GET {url}", Fault.none(), Fault.status(404))
+    world.fault(f"GET {url}", Fault.none(), Fault.status(404) | Fault.delay(1))
 
     assert fetch.main([NAME]) == 1
 
@@ -145,36 +145,6 @@ def test_what_has_arrived_is_named_in_the_error(
     assert fetch.main([NAME]) == 0
     assert world.served() == 2 << 20
     assert clone.tree() == {PATH: bytes(3 << 20)}
-
-
-def test_every_source_that_failed_is_told(
-    clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With mirrors one message holds them all."""
-    addresses = ["https://dl.fbaipublicfiles.com/one", "https://dl.fbaipublicfiles.com/two"]
-    monkeypatch.setattr(obtain, "_addresses", lambda *_: addresses)
-    world.fault("*/one", Fault.status(404))
-    world.fault("*/two", Fault.status(410))
-
-    code = fetch.main([NAME])
-
-    message = capsys.readouterr().err
-    assert code == 1
-    assert message.startswith("error: sam_vit_b: none of 2 sources has it\n")
-    assert ("404" in message, "410" in message) == (True, True)
-    assert clone.tree() == {}
-
-
-def test_the_next_source_is_asked_where_one_fails(
-    clone: TestClone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Wrong bytes or none: the pin decides which source is right."""
-    right = "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth"
-    wrong = "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_l_0b3195.pth"
-    monkeypatch.setattr(obtain, "_addresses", lambda *_: [wrong, right])
-
-    assert fetch.main([NAME]) == 0
-    assert clone.tree() == {PATH: DATA}
 
 
 def test_room_for_an_archive_includes_what_is_taken_out_of_it(

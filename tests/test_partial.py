@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+CELL = MIB // 4
 SIZE = 4 * MIB + 10  # five blocks, the last one short
 VERSION = Version("https://host.test/file", '"etag"', SIZE)
 
@@ -87,11 +88,24 @@ def test_what_was_finished_is_gone_on_with(part: Partial) -> None:
     part.write(4, b"half")
 
     assert partial.kept(part.path) == 3 * MIB
-    assert partial.gap(part.path, VERSION.url) == (2 * MIB, '"etag"')
-    assert partial.gap(part.path, "https://elsewhere.test/") == (0, None)
+    assert partial.gap(part.path, VERSION.url, None) == (2 * MIB, 3 * MIB, '"etag"')
+    assert partial.gap(part.path, "https://elsewhere.test/", None) == (0, MIB, None)
     again = Partial(part.path, VERSION)
     assert again.resumed
     assert [again.take() for _ in range(3)] == [2, 4, None]
+    again.close()
+
+
+def test_half_a_block_is_gone_on_with_from_its_last_whole_cell(part: Partial) -> None:
+    """A kill loses less than one cell of each block that was being written."""
+    part.write(0, noise(CELL + 5))
+    part.write(1, noise(3 * CELL))
+
+    assert partial.kept(part.path) == 4 * CELL
+    assert partial.gap(part.path, VERSION.url, None) == (CELL, MIB, '"etag"')
+    again = Partial(part.path, VERSION)
+    assert [again.position(n) for n in range(3)] == [CELL, MIB + 3 * CELL, 2 * MIB]
+    assert [again.take() for _ in range(2)] == [0, 1]
     again.close()
 
 
@@ -116,9 +130,8 @@ def test_now_and_then_the_blocks_are_forced_to_the_disk(
     fill(part, 1)
     monkeypatch.setattr(partial, "_boot", lambda: "another")
 
-    assert part.journal.read_text().splitlines()[1:] == [
-        "00000000", "00000002", "00000001", "synced 00000003",
-    ]  # fmt: skip
+    cells = [f"{n:08d}" for n in (*range(4), *range(8, 12), *range(4, 8))]
+    assert part.journal.read_text().splitlines()[1:] == [*cells, "synced 00000012"]
     assert partial.kept(part.path) == 3 * MIB
 
 
@@ -148,7 +161,7 @@ def test_a_thread_that_is_late_writes_nowhere(tmp_path: Path) -> None:
 
 
 def test_many_threads_write_many_blocks(tmp_path: Path) -> None:
-    """Each block is written once, in place, and journalled once."""
+    """Each block is written once, in place, and each cell is journalled once."""
     version = Version("u", None, 16 * MIB)
     part = Partial(tmp_path / "file.part", version)
 
@@ -165,7 +178,7 @@ def test_many_threads_write_many_blocks(tmp_path: Path) -> None:
     part.close()
 
     lines = part.journal.read_text().splitlines()[1:]
-    assert sorted(lines) == [f"{number:08d}" for number in range(16)]
+    assert sorted(lines) == [f"{cell:08d}" for cell in range(64)]
     data = part.path.read_bytes()
     assert all(data[n * MIB] == n and data[(n + 1) * MIB - 1] == 15 for n in range(16))
 

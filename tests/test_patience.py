@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from scripts.catalogue import Network
 from scripts.errors import SourceError, TransientError
+from scripts.network import Network
 from scripts.patience import Patience
 
 

@@ -111,3 +111,45 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(monkeypatch: pytest.MonkeyP
     assert "name:  50%" in drawn
     assert "150" not in drawn
     assert drawn.endswith("\r")
+
+
+def test_what_is_said_stands_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bar is taken away first, so that nothing of it is left behind a shorter line."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with Bar("name") as bar:
+        bar.start(100, 0)
+        progress.note("a line")
+
+    before, _, _ = screen.getvalue().partition("a line\n")
+    assert before.endswith("\r")
+
+
+def test_bars_within_one_count_as_one(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off a terminal only the outer one speaks; its rate is of all the bytes that came."""
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with Bar("all") as outer, Bar("one", within=outer) as one, Bar("two", within=outer) as two:
+        one.start(60, 20)
+        two.start(40, 0)
+        one.advance(10)
+        one.start(60, 0)
+        one.advance(30)
+        now = 120.0
+        two.advance(20)
+
+    assert capsys.readouterr().err == "all: 50 B of 100 B, 50%, 17 s left, 3 B/s\n"
+
+
+def test_an_outer_bar_grows_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its total is the sum of what has been told."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "_bar", eager)
+    with Bar("all") as outer, Bar("one", within=outer) as one, Bar("two", within=outer) as two:
+        one.start(60, 0)
+        two.start(40, 0)
+        one.advance(50)
+
+    assert "all:  50%" in screen.getvalue()
+    assert "one:  83%" in screen.getvalue()

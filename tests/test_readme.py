@@ -17,7 +17,7 @@ from tests.world.clones import REPOSITORY, TestClone
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-TABLE = re.findall(r"^\| [^|]+ \| `(dvc [^`]+)` \| (.+) \|$", README, re.MULTILINE)
+TABLE = re.findall(r"^\| [^|]+ \| `((?:dvc|python -m) [^`]+)` \| (.+) \|$", README, re.MULTILINE)
 
 
 def written(block: str) -> list[tuple[str, list[str]]]:
@@ -83,9 +83,10 @@ def test_activation_is_what_make_creates() -> None:
 
 def test_every_command_of_the_table_prints_what_it_says(clone: TestClone, tmp_path: Path) -> None:
     """The table's commands, one after another, then those for a project of one's own."""
-    assert [command for command, _ in TABLE][:3] == [
-        "dvc repro fetch@sam_vit_b", "dvc repro fetch_minimal", "dvc repro models.dvc",
+    assert [command for command, _ in TABLE][:2] == [
+        "dvc repro fetch@sam_vit_b", "dvc repro fetch_minimal",
     ]  # fmt: skip
+    assert len(TABLE) == 13
     for command, says in TABLE:
         _prepare(clone, command, tmp_path)
         printed = shell(clone, command, clone.root)
@@ -107,6 +108,26 @@ def _prepare(clone: TestClone, command: str, folder: Path) -> None:
                 )
 
 
+def test_the_catalogue_is_changed_by_three_commands(clone: TestClone, world: World) -> None:
+    """A file comes, a pin is looked at, the file goes again; the tree is as it was."""
+    before = clone.read("params.yaml")
+    url, path = "https://dl.fbaipublicfiles.com/new/new_file.pth", "models/new_ckpts/new_file.pth"
+    world.publish(url, b"weights")
+    add, look, take = (command for command, _ in written(CONSOLE[2]))
+
+    added = shell(
+        clone, add.replace("models/PATH", path).replace("URL", url).replace("FAMILY", "new"),
+        clone.root,
+    )  # fmt: skip
+    assert "+++ b/params.yaml" in added
+    assert clone.tree() == {path: b"weights"}
+    shell(clone, "git add -A && git commit -qm state", clone.root)
+    assert "nothing to do" in shell(clone, look.replace("NAME", "new_file"), clone.root)
+    assert "--- a/params.yaml" in shell(clone, take.replace("NAME", "new_file"), clone.root)
+
+    assert (clone.tree(), clone.read("params.yaml")) == ({}, before)
+
+
 def test_a_project_gets_and_imports_checkpoints(clone: TestClone, tmp_path: Path) -> None:
     """The commands for a downstream project bring the pinned bytes and the sealed hash."""
     shell(clone, "dvc repro -q models.dvc && dvc push -q", clone.root)
@@ -114,7 +135,7 @@ def test_a_project_gets_and_imports_checkpoints(clone: TestClone, tmp_path: Path
     project.mkdir()
     shell(clone, "git init -q && dvc init -q", project)
 
-    for command, _ in written(CONSOLE[2]):
+    for command, _ in written(CONSOLE[3]):
         shell(clone, command, project)
 
     things = "models/raft_ckpts/raft-things.pth"
@@ -145,7 +166,7 @@ def test_the_python_example_gets_a_family(
 
 def test_the_team_moves_to_a_bucket_of_its_own(clone: TestClone) -> None:
     """The command for a bucket changes config.local, which git does not see."""
-    command, _ = written(CONSOLE[3])[0]
+    command, _ = written(CONSOLE[4])[0]
 
     shell(clone, command, clone.root)
 
@@ -155,7 +176,7 @@ def test_the_team_moves_to_a_bucket_of_its_own(clone: TestClone) -> None:
 
 def test_ci_calls_the_test_command_of_the_readme() -> None:
     """`.ci/run` installs from requirements.txt, by make, and runs what README names."""
-    command, _ = written(CONSOLE[4])[0]
+    command, _ = written(CONSOLE[5])[0]
 
     assert command == "make test"
     assert f"\n{command} VENV=" in (REPOSITORY / ".ci/run").read_text(encoding="utf-8")

@@ -216,7 +216,7 @@ def test_a_lock_that_dvc_wrote_is_in_line(complete: TestClone) -> None:
     lock = yaml.safe_load(complete.read("dvc.lock"))
     for entry in lock["stages"]["fetch_minimal"]["deps"]:
         del entry["size"]
-    (complete.root / "dvc.lock").write_text(seal._dump(lock))  # noqa: SLF001 - DVC's own form
+    (complete.root / "dvc.lock").write_text(seal.dumped(lock))
     before = complete.read("dvc.lock")
 
     done = complete.run("dvc", "repro", "fetch_minimal")

@@ -8,13 +8,15 @@ import pytest
 
 from scripts import fetch, sources
 from scripts.errors import CatalogueError
-from scripts.sources import Source
+from scripts.sources import Mirror, Source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.world import World
     from tests.world.clones import TestClone
+
+DEPS = "deps:\n- path: https://h/f\n"
 
 
 def read(tmp_path: Path, text: str) -> Source:
@@ -83,6 +85,21 @@ def test_no_other_address_is_opened(url: str) -> None:
     assert not sources.is_safe(url)
 
 
+@pytest.mark.parametrize("meta", ["", "meta: 7\n", "meta: {}\n", "meta:\n  note: words\n"])
+def test_a_source_may_have_no_mirrors(meta: str, tmp_path: Path) -> None:
+    """Whatever else DVC's users keep under meta."""
+    assert read(tmp_path, DEPS + meta).mirrors == ()
+
+
+def test_mirrors_are_addresses_of_all_or_of_one_member(tmp_path: Path) -> None:
+    """In the order in which they are to be asked."""
+    rows = "  - https://h/a\n  - member: models/m\n    url: https://h/b\n"
+
+    source = read(tmp_path, f"{DEPS}meta:\n  mirrors:\n{rows}")
+
+    assert source.mirrors == (Mirror("https://h/a"), Mirror("https://h/b", "models/m"))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -104,6 +121,13 @@ def test_no_other_address_is_opened(url: str) -> None:
         ),
         ("deps: [{path: 1, size: -1}]\n", ["deps: 1 is not an https", "deps: size is -1, not a n"]),
         ("deps: [\n", ["line 2: did not find expected node content"]),
+        (DEPS + "meta: {mirrors: {}}\n", ["meta.mirrors: not a list"]),
+        (DEPS + "meta:\n  mirrors:\n  - 7\n", ["meta.mirrors: 7 is not an https address"]),
+        (DEPS + "meta:\n  mirrors:\n  - http://h/f\n", ["meta.mirrors: 'http://h/f' is not an"]),
+        (
+            DEPS + "meta:\n  mirrors:\n  - url: https://h/f\n    member: 7\n",
+            ["meta.mirrors: 7 is not the name of a member"],
+        ),
     ],
 )
 def test_a_malformed_source_is_told_with_all_faults(

@@ -117,7 +117,7 @@ def test_a_partial_file_that_is_complete_is_only_verified(
     """Killed between the last byte and the rename, a run leaves nothing to fetch."""
     begun.write_bytes(BIG)
     with partial.journal_of(begun).open("a") as journal:
-        journal.write("".join(f"{n:08d}\n" for n in range(7)))
+        journal.write("".join(f"{n:08d}\n" for n in range(25)))
 
     assert attempt(clone, capsys).code == 0
 
@@ -133,7 +133,10 @@ SPOILT: dict[str, Callable[[bytes], bytes]] = {
     "a number": lambda _: b"7\n00000000\n",
     "deep": lambda _: b"[" * 100_000,
     "header cut": lambda text: text[:40],
-    "other url": lambda text: text.replace(HOST.encode(), b"mirror.test"),
+    "other pin": lambda text: text.replace(b'pin": "', b'pin": "0'),
+    "other source of another pin": lambda text: text.replace(
+        HOST.encode(), b"mirror.test"
+    ).replace(b'pin": "', b'pin": "0'),
     "other version": lambda text: text.replace(b'validator": "', b'validator": "x'),
     "header of no header": lambda text: text.replace(b'validator": "', b'validator": "\\n\\u1234'),
     "other size": lambda text: text.replace(b'size": 6', b'size": 5'),
@@ -158,6 +161,34 @@ def test_a_journal_that_does_not_vouch_for_this_file_costs_a_new_start(
     assert len(BIG) <= world.served() <= len(BIG) + 6 * MIB  # a whole answer, broken off
 
 
+def test_what_one_source_began_another_goes_on_with(
+    clone: TestClone, world: World, capsys: Capture, begun: Path
+) -> None:
+    """The pin decides in the end, so no byte of a host that died is asked for again."""
+    kept = partial.kept(begun)
+    journal = partial.journal_of(begun)
+    journal.write_text(journal.read_text().replace(HOST, "mirror.test"))
+
+    assert attempt(clone, capsys).code == 0
+
+    assert_placed(clone, BIG)
+    assert world.served() == len(BIG) - kept
+
+
+def test_two_sources_that_do_not_fit_together_cost_a_new_start(
+    clone: TestClone, capsys: Capture, begun: Path
+) -> None:
+    """Bytes of a source that lied are found out by the pin, and fetched from the other."""
+    journal = partial.journal_of(begun)
+    journal.write_text(journal.read_text().replace(HOST, "mirror.test"))
+    with begun.open("r+b") as file:
+        file.write(b"a lie")
+
+    assert attempt(clone, capsys).code == 0
+
+    assert_placed(clone, BIG)
+
+
 def test_a_journal_of_an_older_boot_counts_as_far_as_it_was_synced(
     clone: TestClone, world: World, capsys: Capture, begun: Path
 ) -> None:
@@ -165,7 +196,7 @@ def test_a_journal_of_an_older_boot_counts_as_far_as_it_was_synced(
     journal = partial.journal_of(begun)
     header, *lines = journal.read_text().splitlines()
     other = json.dumps(json.loads(header) | {"boot": "another"})
-    text = "\n".join([other, *lines[:2], "synced 00000002", *lines[2:], ""])
+    text = "\n".join([other, *lines[:8], "synced 00000008", *lines[8:], ""])
     journal.write_text(text)
 
     assert attempt(clone, capsys).code == 0
@@ -178,7 +209,7 @@ def test_a_journal_of_an_older_boot_counts_as_far_as_it_was_synced(
 def test_a_torn_line_of_the_journal_is_not_believed(
     clone: TestClone, world: World, capsys: Capture, begun: Path, torn: str
 ) -> None:
-    """Alone or with what was written after it, half a line names no block."""
+    """Alone or with what was written after it, half a line names no cell."""
     journal = partial.journal_of(begun)
     header = journal.read_text().splitlines()[0]
     journal.write_text(f"{header}\n00000000\n{torn.replace('00000005', '00000000')}")
@@ -186,7 +217,7 @@ def test_a_torn_line_of_the_journal_is_not_believed(
     assert attempt(clone, capsys).code == 0
 
     assert_placed(clone, BIG)
-    assert world.served() == len(BIG) - MIB
+    assert world.served() == len(BIG) - MIB // 4
 
 
 @pytest.mark.parametrize("size", [0, 3 * MIB, len(BIG) + 1])
@@ -274,7 +305,8 @@ def test_without_a_pin_the_file_is_trusted_on_first_use_and_resumed_by_its_etag(
     assert run.code == 0
     assert f"md5 {transfers.md5(BIG)}  sha256 " in run.out
     assert clone.tree() == {PATH: BIG}
-    assert world.served() == len(BIG) - kept
+    late = 600_000  # of the first run, whose connections end while the second begins
+    assert len(BIG) - kept <= world.served() <= len(BIG) - kept + late
 
 
 def test_without_a_pin_and_without_a_validator_one_stream_brings_it(

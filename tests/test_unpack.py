@@ -226,7 +226,7 @@ def test_a_full_disk_while_extracting_keeps_the_archive(clone: TestClone, world:
     ("point", "call"),
     [
         ("scripts.archive:check", 1),
-        ("scripts.digests:of_chunks", 2),
+        ("scripts.stream:pour", 2),
         ("scripts.cache:Cache.add", 1),
         ("scripts.cache:Cache.vouch", 3),
         ("scripts.obtain:place", 2),

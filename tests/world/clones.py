@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from scripts import seal
+from scripts import seal, tree
 from tests.world.checkpoints import files, published
 
 if TYPE_CHECKING:
@@ -104,6 +104,17 @@ def pin(root: Path, scale: int) -> None:
                 out.update(md5=hashlib.md5(data, usedforsecurity=False).hexdigest(), size=len(data))
     _dump(root / "dvc.lock", lock)
     seal.write(root)
+
+
+def stock(root: Path, scale: int) -> None:
+    """Fill the cache of a pinned clone as a complete `dvc repro` would; models/ stays empty."""
+    held = [*files(scale).values(), tree.render(root).encode()]
+    for data in held:
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        target = root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        target.chmod(0o444)
 
 
 def _pin_params(root: Path, contents: Mapping[str, bytes], scale: int) -> None:

@@ -53,9 +53,9 @@ class Server(ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, handler: type[Handler] | None = None) -> None:
         """Bind and start serving."""
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), handler or Handler)
         self.site = site
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()

@@ -1,0 +1,163 @@
+"""The servers everybody is measured against: nginx, and splice proxies before it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trustme
+
+from bench import proxy
+from bench.command import FailedError, bound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_CONFIG = """
+{user}
+daemon off;
+worker_processes auto;
+pid nginx.pid;
+error_log error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  default_type application/octet-stream;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_requests 1000000;
+  root {files};
+  server {{ listen 127.0.0.1:{http}; }}
+  server {{
+    listen 127.0.0.1:{https} ssl;
+    ssl_certificate certificate.pem;
+    ssl_certificate_key key.pem;
+  }}
+}}
+"""
+_PATIENCE = 10.0  # seconds until a server must listen
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """A running nginx: its ports on loopback, and the CA that its certificate is of."""
+
+    http: int
+    https: int
+    authority: Path
+
+    def url(self, name: str, *, tls: bool = False) -> str:
+        """Return the address of a file."""
+        return address(self.https if tls else self.http, name, tls=tls)
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A running proxy: its port, and what it has counted."""
+
+    port: int
+    counters: Path
+
+    @property
+    def served(self) -> int:
+        """Reply bytes passed on so far, heads of answers included."""
+        return self._read()[0]
+
+    def settle(self) -> int:
+        """Wait until no connection is open, and return the bytes passed on."""
+        ends = time.monotonic() + _PATIENCE
+        while self._read()[1] and time.monotonic() < ends:
+            time.sleep(0.005)
+        return self.served
+
+    def _read(self) -> tuple[int, int]:
+        served, active = struct.unpack(proxy.LAYOUT, self.counters.read_bytes())
+        return int(served), int(active)
+
+
+def address(port: int, name: str, *, tls: bool = False) -> str:
+    """Return the address of a file on a port of loopback."""
+    return f"http{'s' if tls else ''}://127.0.0.1:{port}/{name}"
+
+
+@contextmanager
+def nginx(folder: Path, files: Path) -> Iterator[Nginx]:
+    """Run nginx from a folder of its own, serving `files`."""
+    folder.mkdir()
+    authority = folder / "ca.pem"
+    _certify(folder, authority)
+    http, https = _free_ports()
+    user = "" if os.geteuid() else "user root;"
+    config = folder / "nginx.conf"
+    config.write_text(_CONFIG.format(user=user, files=files, http=http, https=https), "utf-8")
+    words = bound(["nginx", "-e", "error.log", "-p", str(folder), "-c", str(config)])
+    with _running(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        for port in (http, https):
+            _wait_for(port, process)
+        yield Nginx(http, https, authority)
+
+
+@contextmanager
+def before(port: int, folder: Path, *, cut: int = 0, rate: int = 0) -> Iterator[Proxy]:
+    """Run a proxy before a port; a connection has `cut` bytes, and `rate` bytes a second."""
+    counters = folder / f"counters-{time.monotonic_ns()}"
+    counters.write_bytes(bytes(struct.calcsize(proxy.LAYOUT)))
+    given = [str(port), str(counters), str(cut), str(rate)]
+    words = bound([sys.executable, "-IS", str(proxy.__file__), *given])
+    with _running(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        told = process.stdout.readline() if process.stdout else b""
+        if not told.strip():
+            raise FailedError("the proxy did not start")
+        yield Proxy(int(told), counters)
+
+
+@contextmanager
+def _running(words: list[str], *, stdin: int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(words, stdin=stdin, stdout=stdout) as process:  # noqa: S603 - our own words
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE)
+
+
+def _certify(folder: Path, authority: Path) -> None:
+    ca = trustme.CA(organization_name="bench")
+    issued = ca.issue_cert("127.0.0.1", "localhost")
+    ca.cert_pem.write_to_path(str(authority))
+    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+    chain = b"".join(part.bytes() for part in issued.cert_chain_pems)
+    (folder / "certificate.pem").write_bytes(chain)
+
+
+def _free_ports() -> tuple[int, int]:
+    with ExitStack() as stack:
+        listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        for server in listening:
+            stack.enter_context(closing(server))
+        return listening[0].getsockname()[1], listening[1].getsockname()[1]
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + _PATIENCE
+    while process.poll() is None and time.monotonic() < ends:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:  # noqa: PERF203 - a wait follows
+            time.sleep(0.02)
+        else:
+            return
+    raise FailedError(f"nginx does not listen (exit code {process.poll()})")

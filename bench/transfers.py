@@ -1,0 +1,129 @@
+"""Conditions in which one file is brought: unthrottled, over TLS, slowed, cut."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bench import rivals, servers
+from bench.files import MIB
+from bench.race import Contender, Row, race
+from bench.report import Section, Target
+
+if TYPE_CHECKING:
+    from bench.lab import Lab
+    from bench.race import Standing
+    from bench.rivals import Scratch
+    from bench.servers import Proxy
+
+_RATIOS = {"ours": rivals.OURS, "wget": rivals.WGET}
+
+
+def size(number: int) -> str:
+    """Return a size for a title."""
+    return f"{number / MIB / 1024:g} GiB" if number >= 1024 * MIB else f"{number / MIB:g} MiB"
+
+
+def ratio(one: float | None, other: float | None) -> float | None:
+    """Divide, where both were measured."""
+    return one / other if one is not None and other else None
+
+
+def single(lab: Lab, *, tls: bool = False) -> Section:
+    """One large file, as fast as it goes, by everybody."""
+    file = lab.large
+    url = lab.nginx.url(file.name, tls=tls)
+    with lab.clone([(file, url)], tls=tls) as clone, lab.scratch(file, url, tls=tls) as scratch:
+        contenders = [rivals.ours(clone), *rivals.all_of(scratch), rivals.bare(file)]
+        rows = [standing.row() for standing in race(contenders, lab.plan.rounds)]
+    medians = {row.name: row.median for row in rows}
+    ours, bare = medians[rivals.OURS], medians[rivals.BARE]
+    targets = [
+        Target("ours / (wget && md5sum)", ratio(ours, medians[rivals.WGET]), 0.8),
+        Target("ours / dvc import-url", ratio(ours, medians[rivals.IMPORT]), 0.4),
+        Target("ours - md5 alone", ours - bare if ours and bare else None, 1.6, "s"),
+    ]
+    if tls:
+        title = f"{size(file.size)}, unthrottled, over TLS"
+        return Section("tls", title, rows, [], _RATIOS, _TLS)
+    return Section("single", f"{size(file.size)}, unthrottled", rows, targets, _RATIOS)
+
+
+_TLS = "Client and server share the machine's cores for the encryption. No targets are set here."
+
+
+def over_tls(lab: Lab) -> Section:
+    """Bring the same over TLS."""
+    return single(lab, tls=True)
+
+
+def throttled(lab: Lab) -> Section:
+    """One large file from a server that gives each connection so much and no more."""
+    file, rate = lab.large, lab.plan.rate
+    with servers.before(lab.nginx.http, lab.base, rate=rate) as proxy:
+        url = servers.address(proxy.port, file.name)
+        with lab.clone([(file, url)]) as clone, lab.scratch(file, url) as scratch:
+            contenders = [rivals.ours(clone), rivals.wget(scratch), rivals.aria2(scratch)]
+            ours, wget, aria2 = race(contenders, lab.plan.rounds)
+    alone = replace(wget.row("wget alone", lap=0), checked="nothing")
+    rows = [ours.row(), wget.row(), alone, aria2.row()]
+    targets = [Target("wget alone / ours", ratio(alone.median, rows[0].median), 7, at_least=True)]
+    title = f"{size(file.size)}, {rate / 1e6:g} MB/s per connection"
+    remark = (
+        "The proxy before nginx slows each connection: nginx's own `limit_rate` counts per request "
+        "and would favour many small ranges. The rivals left out use one connection, as wget does."
+    )
+    return Section("throttled", title, rows, targets, _RATIOS, remark)
+
+
+def cut(lab: Lab) -> Section:
+    """One large file from a server that closes every connection after so many bytes."""
+    file, limit = lab.large, lab.plan.cut
+    with ExitStack() as stack:
+        contenders: list[Contender] = []
+        for what, bytes_ in (("uncut", 0), (f"cut every {limit / 1e6:g} MB", limit)):
+            proxy = stack.enter_context(servers.before(lab.nginx.http, lab.base, cut=bytes_))
+            url = servers.address(proxy.port, file.name)
+            clone = stack.enter_context(lab.clone([(file, url)]))
+            scratch = stack.enter_context(lab.scratch(file, url))
+            three = (rivals.ours(clone), rivals.aria2(scratch), _patient(scratch))
+            contenders += [_counting(made, f"{made.name}, {what}", proxy) for made in three]
+        standings = race(contenders, lab.plan.rounds)
+    times = [standing.row(lap=0) for standing in standings]
+    shares = [_share(standing, file.size) for standing in standings]
+    targets = [
+        Target("ours, cut / uncut", ratio(times[3].median, times[0].median), 1.5),
+        Target("bytes served / size, the worst run", shares[3].most, 1.02),
+    ]
+    title = f"{size(file.size)}, cut every {limit / 1e6:g} MB"
+    return Section("cut", title, [*times, *shares], targets, {"ours, uncut": times[0].name}, _CUT)
+
+
+_CUT = (
+    "Cut and uncut go through the same splice proxy. curl and dvc import-url give up at the first "
+    "cut; wget as it is waits a second longer each time and gives up after twenty."
+)
+
+
+def _patient(scratch: Scratch) -> Contender:
+    words = ("-t0", "--waitretry=1")
+    name = f"wget {' '.join(words)} && md5sum"
+    return replace(rivals.wget(scratch, *words), name=name)
+
+
+def _counting(made: Contender, name: str, proxy: Proxy) -> Contender:
+    """Make two laps of a contender: seconds, and the bytes that were served to it."""
+
+    def action() -> list[float]:
+        before = proxy.settle()
+        seconds = sum(made.action())
+        return [seconds, float(proxy.settle() - before)]
+
+    return replace(made, name=name, action=action)
+
+
+def _share(standing: Standing, whole: int) -> Row:
+    name = f"{standing.contender.name}: bytes served / size"
+    row = standing.row(name, lap=1, unit="")
+    return replace(row, values=[value / whole for value in row.values], checked="")

@@ -1,0 +1,120 @@
+"""Conditions of many files: a batch that is brought, and a tree that is there already."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bench import files, rivals
+from bench.command import FailedError, empty
+from bench.race import Contender, race
+from bench.report import Section, Target
+from bench.transfers import ratio, size
+
+if TYPE_CHECKING:
+    from bench.clone import Clone
+    from bench.lab import Lab
+
+PREFETCH = "python -m scripts.prefetch (ours)"
+_NO_PREFETCH = "Not measured: this tree has no `python -m scripts.prefetch` yet."
+
+
+def batch(lab: Lab) -> Section:
+    """Several files at once, then the `dvc repro` that only links them."""
+    served = {lab.nginx.url(file.name): file for file in lab.batch()}
+    title = f"{len(served)} x {size(lab.plan.small)}, unthrottled"
+    first = next(iter(served.values()))
+    with ExitStack() as stack:
+        clone = stack.enter_context(lab.clone([(file, url) for url, file in served.items()]))
+        scratch = stack.enter_context(lab.scratch(first, lab.nginx.url(first.name)))
+        if not has_prefetch(clone):
+            return Section("batch", title, remark=_NO_PREFETCH)
+        contenders = [
+            _prefetched(clone),
+            rivals.wget_each(scratch, served),
+            rivals.aria2_list(scratch, served),
+        ]
+        ours, wget, aria2 = race(contenders, lab.plan.rounds)
+    alone, after = ours.row(lap=0), ours.row(f"dvc repro of all {len(served)}, after it", lap=1)
+    stage = after.median / len(served) if after.median else None
+    targets = [
+        Target("prefetch / (wget && md5sum)", ratio(alone.median, wget.row().median), 0.5),
+        Target("dvc repro after it, a stage", stage, 0.35, "s"),
+    ]
+    rows = [alone, replace(after, checked=""), wget.row(), aria2.row()]
+    return Section("batch", title, rows, targets, {"ours": alone.name, "wget": rows[2].name})
+
+
+def has_prefetch(clone: Clone) -> bool:
+    """Tell whether the clone's scripts know the command."""
+    try:
+        return "usage" in clone.place.run(sys.executable, "-m", "scripts.prefetch", "--help")
+    except FailedError:
+        return False
+
+
+def _prefetched(clone: Clone) -> Contender:
+    names = [entry.name for entry in clone.entries]
+    stages = [f"fetch@{name}" for name in names]
+
+    def action() -> list[float]:
+        fetched = clone.place.timed(sys.executable, "-m", "scripts.prefetch", *names)
+        return [fetched, clone.place.timed("dvc", "repro", *stages)]
+
+    return Contender(PREFETCH, action, "md5, before it gets its name", clone.reset, clone.verify)
+
+
+def adopt(lab: Lab) -> Section:
+    """Take over a correct tree that somebody brought by hand."""
+    count, each = lab.plan.few, lab.plan.tree // lab.plan.few
+    title = f"existing correct tree of {size(lab.plan.tree)} in {count} files"
+    folder = lab.folder()
+    made = [files.make(folder / f"file_{number}.bin", each) for number in range(count)]
+    with lab.clone([(file, lab.nginx.url(file.name)) for file in made]) as clone:
+        if not has_prefetch(clone):
+            empty(folder)
+            return Section("adopt", title, remark=_NO_PREFETCH)
+        for file, entry in zip(made, clone.entries, strict=True):
+            (clone.root / entry.path).parent.mkdir(parents=True, exist_ok=True)
+            file.path.rename(clone.root / entry.path)
+        contenders = [_adopted(clone), _summed(clone, 1), _summed(clone, 2)]
+        rows = [standing.row() for standing in race(contenders, lab.plan.rounds)]
+    empty(folder)
+    speed = ratio(rows[1].median, rows[0].median)
+    targets = [Target("md5sum -c / ours", speed, 1.6, at_least=True)]
+    return Section("adopt", title, rows, targets, {"ours": PREFETCH, "md5sum": rows[1].name})
+
+
+def _adopted(clone: Clone) -> Contender:
+    def reset() -> None:
+        # Another time is another file for DVC's state: what it remembered counts no more.
+        empty(clone.root / ".dvc/cache", clone.root / ".dvc/tmp/fetch")
+        for entry in clone.entries:
+            (clone.root / entry.path).chmod(0o644)
+            os.utime(clone.root / entry.path)
+
+    def verify() -> None:
+        for entry in clone.entries:
+            if not clone.object(entry.md5).exists():
+                raise FailedError(f"{entry.name} is not in the cache")
+
+    def action() -> list[float]:
+        return [clone.place.timed(sys.executable, "-m", "scripts.prefetch", "complete")]
+
+    return Contender(PREFETCH, action, "md5, and linked into the cache", reset, verify)
+
+
+def _summed(clone: Clone, jobs: int) -> Contender:
+    lists = [f"sums.{number}" for number in range(len(clone.entries))]
+    for name, entry in zip(lists, clone.entries, strict=True):
+        (clone.root / ".dvc/tmp" / name).write_text(f"{entry.md5}  {entry.path}\n", "ascii")
+    words = ["md5sum", "-c", "--status", *(f".dvc/tmp/{name}" for name in lists)]
+    if jobs > 1:
+        at = words.index("--status") + 1
+        script = f'printf "%s\\n" "$@" | xargs -P{jobs} -n1 md5sum -c --status'
+        words = ["sh", "-c", script, "sh", *words[at:]]
+    name = "md5sum -c" if jobs == 1 else f"md5sum -c, {jobs} at once"
+    return Contender(name, lambda: [clone.place.timed(*words)], "md5")

@@ -1,0 +1,58 @@
+"""Carry the bytes of an offer into a partial file, each kind of place in its own way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts import partial, stream
+from scripts.disk import check_room
+from scripts.errors import SourceError
+from scripts.sources import host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.digests import Digest
+    from scripts.network import Line
+    from scripts.objects import Opener
+    from scripts.offers import Offer
+    from scripts.wanted import Wanted
+
+_DRIVE = "drive.google.com"
+_CHUNK = 1 << 20  # bytes
+
+
+def carry(offer: Offer, wanted: Wanted, line: Line) -> Digest:
+    """Fill `wanted.part` and return its digest once it is the pinned one.
+
+    Raises SourceError (another place may have it), ContentError (wrong bytes) or DiskError.
+    """
+    if not isinstance(offer.place, str):
+        return wanted.verified(offer.who, _copied(offer.place, offer.who, wanted))
+    # Imported where bytes are asked for: a stage that only links does not wait for it.
+    if host_of(offer.place) == _DRIVE:
+        from scripts import drive  # noqa: PLC0415
+
+        return wanted.verified(offer.who, drive.bring(offer.place, wanted, line.network))
+    from scripts import transfer  # noqa: PLC0415
+
+    return transfer.bring(offer.place, wanted, line)
+
+
+def _copied(opener: Opener, who: str, wanted: Wanted) -> Digest:
+    """Copy what can be opened as a file, in one stream: it begins anew each time."""
+    size = wanted.pin.size if wanted.pin else None
+    check_room(wanted.part, (size or 0) + wanted.reserve, what=wanted.name)
+    partial.discard(wanted.part)
+    wanted.bar.start(size, 0)
+    return stream.pour(_chunks(opener, who, wanted), wanted.part, sha256=wanted.sha256)
+
+
+def _chunks(opener: Opener, who: str, wanted: Wanted) -> Iterator[bytes]:
+    try:
+        with opener() as file:
+            while chunk := file.read(_CHUNK):
+                wanted.bar.advance(len(chunk))
+                yield chunk
+    except OSError as error:
+        raise SourceError(f"{who}: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,63 @@
+"""The pickles of torch's first file format, a tar: between them lie raw numbers to step over.
+
+As torch.serialization reads it: storages are a count, then for each storage a pickle, a number of
+elements and the elements, then a pickle of views; tensors are alike, with sizes and strides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.errors import PickleError
+from scripts.machine import follow
+from scripts.nodes import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.machine import Pickle
+    from scripts.opcodes import Data
+
+MEMBERS = ("storages", "tensors", "pickle")
+_BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2, "Short": 2,
+          "Char": 1, "Byte": 1, "Bool": 1}  # fmt: skip # an element of such a storage
+
+
+def follow_all(data: Data, member: str, start: int, end: int) -> Iterator[Pickle]:
+    """Yield the pickles of a member that lies at these bytes; raise PickleError if it is broken."""
+    first = follow(data, start)
+    yield first
+    if member == "pickle":
+        return
+    if not isinstance(first.value, int) or not 0 <= first.value <= end - start:
+        raise PickleError(f"{member}: it does not begin with a count")
+    position = first.end
+    for _ in range(first.value):
+        pickle = follow(data, position)
+        yield pickle
+        if pickle.fault:
+            return
+        position = _after(data, member, pickle)
+        if not start < position <= end:
+            raise PickleError(f"{member}: its numbers reach beyond it")
+    if member == "storages":
+        yield follow(data, position)
+
+
+def _after(data: Data, member: str, pickle: Pickle) -> int:
+    """Return where the numbers end that follow a pickle."""
+    head, body = pickle.end, pickle.end + 8
+    if member == "tensors":  # dimensions, sizes and strides, offset
+        dimensions = int.from_bytes(data[head : head + 4], "little", signed=True)
+        return body + 16 * dimensions + 8 if dimensions >= 0 else -1
+    count = int.from_bytes(data[head:body], "little", signed=True)
+    return body + count * _element(pickle) if count >= 0 else -1
+
+
+def _element(pickle: Pickle) -> int:
+    match pickle.value:
+        case Node(kind="tuple", items=[_, _, Node(kind="import", name=name)]):
+            kind = name.removeprefix("torch.").removeprefix("cuda.").removesuffix("Storage")
+            if kind in _BYTES:
+                return _BYTES[kind]
+    raise PickleError("storages: one is of an unknown kind")

@@ -1,0 +1,186 @@
+"""A DVC remote: what it holds of the pins, who may write it, and how files get there.
+
+With scripts.cache the second module that knows DVC from inside: where a remote keeps an object.
+tests/test_team.py holds it against the real dvc-gs, a directory and plain http.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from dvc.repo import Repo
+
+from scripts import digests
+from scripts.disk import existing
+from scripts.reach import RemoteError, reaching, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from scripts.pins import Pin
+
+_CREATE, _DELETE = "storage.objects.create", "storage.objects.delete"
+_READ = ("storage.objects.get", "storage.objects.list")
+_GONE, _HIDDEN = (404, 410), (401, 403)  # without a right to list, what is missing is forbidden
+_CHUNK = 1 << 20  # bytes
+_BLOCK = 1 << 24  # bytes a request
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a remote has of one pinned file: nothing, or a size in bytes and perhaps its md5."""
+
+    path: str
+    pin: Pin
+    found: bool = False
+    size: int | None = None
+    md5: str | None = None
+
+    @property
+    def state(self) -> str:
+        """One of missing, damaged, proved, and held: there, with nothing known of its content."""
+        if not self.found:
+            return "missing"
+        if self.md5 not in (None, self.pin.md5) or not self._may_be():
+            return "damaged"
+        return "proved" if self.md5 else "held"
+
+    @property
+    def broken(self) -> bool:
+        """Whether a pull would not get the pinned file."""
+        return self.state in ("missing", "damaged")
+
+    def _may_be(self) -> bool:
+        return self.size is None or self.pin.allows_size(self.size)
+
+
+class Remote:
+    """One remote of one clone; a context manager. Every method may raise RemoteError."""
+
+    def __init__(self, root: Path, name: str | None) -> None:
+        """Open the remote of this name, or the default one."""
+        with reaching(name or "", ""):
+            self._repo = Repo(str(root))
+            self.name = str(name or self._repo.config["core"].get("remote") or "")
+            config = self._repo.config["remote"].get(self.name, {})
+            self._remote = self._repo.cloud.get_remote(name)
+            self._odb = self._remote.odb
+        self.url = str(config.get("url") or "")
+        self.verify = bool(self._odb.verify)
+        self.kind = str(self._remote.fs.protocol)
+        _check_key(self.name, config.get("credentialpath"))
+
+    def __enter__(self) -> Self:
+        """Return the remote."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close DVC's databases."""
+        self._repo.close()
+
+    def rights(self) -> tuple[bool, bool | None]:
+        """Tell whether this clone may read, and write (None: this kind of remote does not say).
+
+        Nothing is written: Google's bucket is asked, a directory's permissions are looked at.
+        """
+        if self.kind == "local":
+            folder = existing(Path(self._odb.path))
+            return os.access(folder, os.R_OK | os.X_OK), os.access(folder, os.W_OK)
+        if self.kind != "gs":
+            return True, False if self.kind in ("http", "https") else None
+        bucket, asked = self._remote.path.partition("/")[0], [*_READ, _CREATE, _DELETE]
+        with reaching(self.name, f"bucket {bucket}"):
+            address = "b/{}/iam/testPermissions"
+            told = self._gcsfs().call("GET", address, bucket, permissions=asked, json_out=True)
+        held = set(told.get("permissions", ()))
+        return held.issuperset(_READ), _CREATE in held
+
+    def look(self, pins: Mapping[str, Pin]) -> list[Held]:
+        """Return what the remote says of every pinned file, from headers alone."""
+        wanted = sorted(pins.items())
+        paths = [self._odb.oid_to_path(pin.md5) for _, pin in wanted]
+        with reaching(self.name, self.url):
+            infos = self._remote.fs.info(paths, return_exceptions=True)
+            _raise_unless_missing(infos)
+        return [_held(path, pin, info) for (path, pin), info in zip(wanted, infos, strict=True)]
+
+    def read(self, held: Held) -> Held:
+        """Return the same with the md5 of the bytes themselves: the whole object is read."""
+        with self.open(str(held.pin.md5)) as file:
+            digest = digests.of_chunks(iter(lambda: file.read(_CHUNK), b""), len)
+        return replace(held, md5=digest.md5, size=digest.size)
+
+    @contextmanager
+    def open(self, md5: str) -> Iterator[IO[bytes]]:
+        """Open the object of this md5 for reading."""
+        with reaching(self.name, self.url):
+            place = self._odb.oid_to_path(md5)
+            with self._remote.fs.open(place, "rb", block_size=_BLOCK) as file:
+                yield file
+
+    def push(self, paths: Sequence[str]) -> int:
+        """Do `dvc push` of these files and return how many were sent."""
+        with reaching(self.name, self.url):
+            return int(self._repo.push(list(paths), remote=self.name))
+
+    def drop(self, held: Held) -> None:
+        """Remove an object, so that the next push sends it again."""
+        with reaching(self.name, self.url):
+            self._remote.fs.remove(self._place(held))
+
+    def _place(self, held: Held) -> str:
+        return str(self._odb.oid_to_path(held.pin.md5))
+
+    def _gcsfs(self) -> Any:  # noqa: ANN401 - gcsfs has no types
+        return self._remote.fs.fs
+
+
+def _check_key(name: str, key: str | None) -> None:
+    # gcsfs takes the name of a file that is missing for a token, and asks Google about it.
+    if key and not Path(key).is_file():
+        raise RemoteError(
+            f"{name}: the service account's file {key} is missing",
+            f"Next: `dvc remote modify --local {name} credentialpath FILE`, or without a file:",
+            f"`dvc remote modify --local --unset {name} credentialpath`.",
+        )
+
+
+def _raise_unless_missing(infos: Sequence[object]) -> None:
+    """Raise the first error that is more than a missing object; all forbidden is one, too."""
+    errors = [info for info in infos if isinstance(info, BaseException)]
+    # fsspec's http says "not found" of everything, and what happened in the cause.
+    causes = [error.__cause__ or error for error in errors]
+    missing = {*_GONE, *(_HIDDEN if len(errors) < len(infos) else ())}
+    for cause in causes:
+        if not isinstance(cause, FileNotFoundError) and status_of(cause) not in missing:
+            raise cause
+
+
+def _held(path: str, pin: Pin, info: Any) -> Held:  # noqa: ANN401 - a map of any remote's, or an error
+    if isinstance(info, BaseException):
+        return Held(path, pin)
+    return Held(path, pin, found=True, size=info.get("size"), md5=next(_md5(info, pin), None))
+
+
+def _md5(info: Mapping[str, Any], pin: Pin) -> Iterator[str]:
+    """Yield the md5 that Google states, or an ETag which happens to be the pinned one.
+
+    Other servers make ETags that look like an md5 and are none: they prove, and never disprove.
+    """
+    if stated := info.get("md5Hash"):
+        yield base64.b64decode(stated).hex()
+    if str(info.get("ETag")).strip('"') == pin.md5:
+        yield str(pin.md5)

@@ -1,0 +1,111 @@
+"""Write to a remote: mend what is damaged there, publish what its licence lets anybody pass on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from scripts import digests, tree
+from scripts.disk import refusals
+from scripts.errors import CheckpointError
+from scripts.progress import note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from scripts.clone import Clone
+    from scripts.remote import Held, Remote
+
+# Licences that let anybody pass a file on; any other in dvc.yaml, or none, keeps it back.
+FREE = {"Apache-2.0", "BSD-3-Clause", "CC-BY-NC-4.0", "MIT"}
+
+
+def withheld(root: Path) -> dict[str, str]:
+    """Return path -> licence of every file that may not be published; raise CatalogueError."""
+    files = json.loads(tree.render(root))["files"]
+    return {
+        file["path"]: file["license"] or "no licence in dvc.yaml"
+        for file in files
+        if file["license"] not in FREE
+    }
+
+
+def mend(clone: Clone, remote: Remote, damaged: Sequence[Held]) -> int:
+    """Send damaged objects anew and return how many; one that this cache lacks is left and told.
+
+    Nothing is removed before the cache's own bytes are seen to be the pinned ones.
+    """
+    sent = 0
+    for item in damaged:
+        if not _cached(clone, item):
+            note(f"{item.path}: left as it is, for this clone's cache does not have it")
+            continue
+        note(f"{item.path}: sending it to {remote.name} anew")
+        remote.drop(item)
+        sent += remote.push([item.path])
+    return sent
+
+
+def publish(clone: Clone, remote: Remote) -> tuple[int, dict[str, str]]:
+    """Push what may be published; return how many files were sent and what was left out, and why.
+
+    Raises CheckpointError, too, if something that may not be published is there already.
+    """
+    _expect_rights(remote)
+    kept = withheld(clone.root)
+    held = remote.look(clone.pins)
+    ours = [item for item in held if item.path not in kept]
+    _expect_cached(clone, remote, [item for item in ours if item.broken])
+    sent = mend(clone, remote, [item for item in ours if item.state == "damaged"])
+    sent += remote.push([item.path for item in ours])
+    _expect_arrived(remote, remote.look({item.path: item.pin for item in ours}))
+    _expect_none(remote, [item for item in held if item.path in kept and item.found])
+    return sent, kept
+
+
+def _expect_rights(remote: Remote) -> None:
+    _, may_write = remote.rights()
+    if may_write is False:
+        raise CheckpointError(
+            f"{remote.name}: {remote.url} may not be written by you; nothing was pushed",
+            "Next, for a bucket that is read over https: name the bucket itself, in this clone,",
+            f"`dvc remote modify --local {remote.name} url gs://BUCKET/PREFIX`; and ask its owner",
+            "for roles/storage.objectUser.",
+        )
+
+
+def _expect_cached(clone: Clone, remote: Remote, wanted: Sequence[Held]) -> None:
+    if lacking := [item.path for item in wanted if not _cached(clone, item)]:
+        raise CheckpointError(
+            f"{remote.name}: nothing was pushed, for {len(lacking)} files are not in the cache",
+            *lacking,
+            "Next: bring them with `dvc pull` or `dvc repro models.dvc`, then run again.",
+        )
+
+
+def _expect_arrived(remote: Remote, held: Sequence[Held]) -> None:
+    if lost := [item.path for item in held if item.broken]:
+        raise CheckpointError(
+            f"{remote.name}: {len(lost)} of {len(held)} files did not arrive",
+            *lost,
+            "Next: run again; what has arrived is not sent twice.",
+        )
+
+
+def _expect_none(remote: Remote, theirs: Sequence[Held]) -> None:
+    if theirs:
+        raise CheckpointError(
+            f"{remote.name} holds {len(theirs)} files that may not be redistributed",
+            *(f"{item.path}  {item.pin.md5}" for item in theirs),
+            f"Next: if others can read {remote.url}, delete those objects there.",
+        )
+
+
+def _cached(clone: Clone, held: Held) -> bool:
+    """Tell whether the cache has the pinned bytes, which are read to make sure."""
+    path = clone.cache.object(str(held.pin.md5))
+    if not path.exists():
+        return False
+    with refusals(path):
+        return held.pin.matches(digests.of_file(path, sha256=False))

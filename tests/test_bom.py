@@ -1,0 +1,181 @@
+"""scripts.bom and scripts.artifacts: where each byte came from, for programs, and licences."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from scripts import artifacts, bom, catalogue, pins, sources
+from tests.world.clones import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.world.clones import TestClone
+
+HOLDS = catalogue.read(REPOSITORY / "params.yaml")
+THINGS = "models/raft_ckpts/raft-things.pth"
+MAGIC_LEAP = "LicenseRef-MagicLeap-noncommercial-research"
+NOTE = "non-commercial research only; may not be redistributed"
+GLUE = "models/superglue_ckpts/superglue_indoor.pth"
+
+
+@pytest.fixture
+def real(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in the real repository, with no time set."""
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+
+
+def components(text: str) -> dict[str, Any]:
+    """Return the components of a bill by their name."""
+    return {row["name"]: row for row in json.loads(text)["components"]}
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("epoch", [None, 0, 1_700_000_000])
+def test_the_bill_is_valid(epoch: int | None) -> None:
+    """By the strict schema of CycloneDX 1.6, formats and SPDX identifiers included."""
+    text = bom.render(REPOSITORY, epoch=epoch)
+
+    fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+
+    assert fault is None
+    assert ("timestamp" in json.loads(text)["metadata"]) == (epoch is not None)
+
+
+@pytest.mark.usefixtures("real")
+def test_every_file_has_its_component() -> None:
+    """Name, version, md5 and sha256, size, licence, source repository and address."""
+    pinned, words = pins.read(REPOSITORY / "dvc.lock"), artifacts.read(REPOSITORY / "dvc.yaml")
+
+    rows = components(bom.render(REPOSITORY))
+
+    assert list(rows) == sorted(HOLDS.files)
+    for entry in HOLDS.published.values():
+        url = sources.read(REPOSITORY / "sources", entry.name).url
+        for file in entry.files:
+            row = rows[file.path]
+            hashes = {item["alg"]: item["content"] for item in row["hashes"]}
+            found = {item["type"]: item for item in row["externalReferences"]}
+            about = {item["name"].partition(":")[2]: item["value"] for item in row["properties"]}
+            size = pinned[file.path].size
+            assert row["version"] == hashes["MD5"] == pinned[file.path].md5
+            assert hashes.get("SHA-256") == file.sha256
+            assert about.get("size") == (str(size) if size else None)
+            assert about["family"] == words[file.path].family
+            assert found["distribution"]["url"] == url
+            assert found["vcs"]["url"] == words[file.path].source
+            assert (file.member or "") in found["distribution"].get("comment", "")
+
+
+@pytest.mark.usefixtures("real")
+def test_licences_are_of_spdx_or_named() -> None:
+    """SuperGlue's is no licence of SPDX's list; an archive's hash stands with its address."""
+    rows = components(bom.render(REPOSITORY))
+
+    assert rows[GLUE]["licenses"] == [{"license": {"name": MAGIC_LEAP}}]
+    assert rows[THINGS]["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
+    (address,) = (r for r in rows[THINGS]["externalReferences"] if r["type"] == "distribution")
+    assert address["hashes"] == [{"alg": "SHA-256", "content": HOLDS.published["raft"].sha256}]
+
+
+@pytest.mark.usefixtures("real")
+def test_the_same_repository_gives_the_same_bill(capsys: pytest.CaptureFixture[str]) -> None:
+    """No time and no chance: the serial number is made of the content."""
+    codes = [bom.main([]) for _ in range(2)]
+
+    first, _, second = capsys.readouterr().out.partition("}\n{")
+    serial = json.loads(bom.render(REPOSITORY))["serialNumber"]
+    assert codes == [0, 0]
+    assert (first + "}\n", "{" + second) == (bom.render(REPOSITORY),) * 2
+    assert uuid.UUID(serial).version == 5
+    assert serial != json.loads(bom.render(REPOSITORY, epoch=1))["serialNumber"]
+
+
+@pytest.mark.usefixtures("real")
+def test_the_bill_is_written_where_it_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the time that a build gives; stdout stays empty."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+
+    code = bom.main(["--output", str(tmp_path / "bom.json")])
+
+    assert (code, capsys.readouterr().out) == (0, "")
+    assert (tmp_path / "bom.json").read_text() == bom.render(REPOSITORY, epoch=1_700_000_000)
+    assert '"timestamp": "2023-11-14T22:13:20Z"' in (tmp_path / "bom.json").read_text()
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("text", ["", "soon", "1e9", "9" * 30, "9" * 5000])
+def test_a_time_that_is_none_is_told(
+    text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
+
+    code = bom.main([])
+
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert "error: SOURCE_DATE_EPOCH is " in err
+
+
+@pytest.mark.usefixtures("real")
+def test_a_place_that_refuses_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder stands there."""
+    assert bom.main(["--output", str(tmp_path)]) == 1
+    assert "is a directory" in capsys.readouterr().err
+
+
+def test_what_is_not_known_is_left_out(clone: TestClone) -> None:
+    """No pin, no word: the file is listed with its address, and the bill is still valid."""
+    (clone.root / "dvc.yaml").write_text("stages: {}\n")
+    (clone.root / "dvc.lock").unlink()
+
+    text = bom.render(clone.root)
+
+    rows = components(text)
+    glue = rows[GLUE]
+    assert len(rows) == 25
+    assert set(glue) == {"type", "bom-ref", "name", "externalReferences"}
+    assert [item["type"] for item in glue["externalReferences"]] == ["distribution"]
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml", "dvc.lock", "sources/raft.dvc"])
+def test_a_malformed_file_is_told(name: str, clone: TestClone) -> None:
+    """By its name, and without half a bill."""
+    (clone.root / name).write_text("- a\n")
+
+    done = clone.run("python", "-m", "scripts.bom")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {name}: ")
+
+
+def test_a_restricted_licence_is_told_once_for_a_family() -> None:
+    """SuperGlue's and CoTracker's; whoever may be used by everybody is not mentioned."""
+    lines = artifacts.notices(REPOSITORY, [*sorted(HOLDS.files), "models/unknown"])
+
+    assert [line.partition(" (https://github.com/")[0] for line in lines] == [
+        "licence of cotracker: CC-BY-NC-4.0, non-commercial use only",
+        f"licence of superglue: {MAGIC_LEAP}, {NOTE}",
+    ]
+    assert all("(https://github.com/" in line for line in lines)
+    assert artifacts.notices(REPOSITORY, [THINGS]) == []
+
+
+def test_few_words_are_enough_for_a_notice(tmp_path: Path) -> None:
+    """Neither label nor source need be there."""
+    (tmp_path / "dvc.yaml").write_text(
+        "artifacts: {a: {path: p, meta: {license: X, license_note: non-commercial}}}\n"
+    )
+
+    assert artifacts.notices(tmp_path, ["p"]) == ["licence of p: X, non-commercial"]

@@ -1,0 +1,523 @@
+"""python -m scripts.repin: a new release is shown, and taken only if told to; and it is undone."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts import amendment, pins, repin, seal, tree
+from scripts.errors import DiskError
+from tests.processes import killed_at
+from tests.transfers import HOST, NAME, PATH, URL, limit, md5, noise, unpin
+from tests.world import Fault
+from tests.world import clones as making
+from tests.world.checkpoints import ARCHIVES, DRIVE, FBAI, TAPNET, files, members
+from tests.world.clones import TestClone
+from tests.world.formats import zip_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.world import World
+
+    Capture = pytest.CaptureFixture[str]
+
+pytestmark = pytest.mark.xdist_group("repin")  # one worker has the complete clone
+FILES = files(10_000)
+CLEAN = "Data and pipelines are up to date.\n"
+NEW = noise(12_345, seed=1)
+SAM, SAM_PATH = "sam_vit_b", "models/sam_ckpts/sam_vit_b_01ec64.pth"
+SAM_URL = f"{FBAI}/segment_anything/sam_vit_b_01ec64.pth"
+SMALL = "models/raft_ckpts/raft-small.pth"
+DRIVEN = "tapnet_checkpoint_wo_optstate"
+AS_IT_WAS = "models/, the cache and the pins are as they were."
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the command gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def stocked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone that has every file, in place and in DVC's cache."""
+    root = tmp_path_factory.mktemp("stocked") / "clone"
+    shutil.copytree(template, root, symlinks=True)
+    clone = TestClone(root, making.isolated(root.parent))
+    for path, data in FILES.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    clone.run(sys.executable, "-m", "scripts.tree", check=True)
+    clone.run("dvc", "commit", "--force", check=True)
+    assert clone.run("git", "status", "--short").stdout == ""
+    return root
+
+
+@pytest.fixture
+def complete(clone: TestClone, stocked: Path) -> TestClone:
+    """A copy of it that a test may change; the world serves what is pinned."""
+    shutil.copytree(stocked, clone.root, symlinks=True, dirs_exist_ok=True)
+    return clone
+
+
+def ran(capsys: Capture, *words: str) -> Run:
+    """Run the command in this very process."""
+    capsys.readouterr()
+    code = repin.main(words)
+    told = capsys.readouterr()
+    assert "Traceback" not in told.err
+    return Run(code, told.out, told.err)
+
+
+def state(clone: TestClone) -> dict[str, bytes]:
+    """Return what git knows, what lies under models/, and the cache."""
+    names = clone.run("git", "ls-files", check=True).stdout.split()
+    lists = {name: clone.read(name) for name in [*names, tree.INVENTORY]}
+    return lists | clone.tree() | clone.objects()
+
+
+def raft(**changes: bytes) -> bytes:
+    """Return the archive of RAFT with other members (by their names, without raft-)."""
+    held = {member: FILES[path] for member, path in members()["raft"].items()}
+    new = {f"models/raft-{name}.pth": data for name, data in changes.items()}
+    return zip_of({"models/": b"", **held, **new})
+
+
+def test_what_is_served_as_pinned_is_nothing_to_do(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """The publisher's own hash spares the download; where there is none, the bytes tell."""
+    before = state(complete)
+
+    proven = ran(capsys, "causal_tapir_checkpoint", "--accept")
+    asked = world.served()
+    brought = ran(capsys, NAME, "--accept")
+
+    assert (proven.code, brought.code, asked) == (0, 0, 0)
+    assert "nothing to do: the publisher's own hash is the pinned one" in proven.out
+    assert f"nothing to do: {HOST} serves what is pinned" in brought.out
+    assert state(complete) == before
+    assert not list((complete.root / ".dvc/tmp/fetch").glob("*.part"))
+
+
+def test_a_new_release_is_shown_and_nothing_is_changed(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """Size, md5 and sha256 of both, the publisher's own headers, and the next step."""
+    before = state(complete)
+    world.publish(SAM_URL, NEW, etag=f'"{md5(NEW)}"')
+
+    run = ran(capsys, SAM)
+
+    old = FILES[SAM_PATH]
+    assert (run.code, run.err) == (0, "")
+    assert re.findall(r"(?:pinned|served)  (md5 \w+ .*)", run.out) == [
+        f"md5 {md5(old)}  {len(old):,} bytes",
+        f"md5 {md5(NEW)}  12,345 bytes",
+    ]
+    sums = [hashlib.sha256(data).hexdigest() for data in (old, NEW)]
+    assert re.findall(r"(?:pinned|served)  sha256 (\w+)", run.out) == sums
+    assert f"own headers\n    md5 {md5(NEW)}\n    ETag" in run.out
+    assert f"{AS_IT_WAS} 12,345 bytes are kept in .dvc/tmp/fetch." in run.out
+    assert run.out.endswith(f"`python -m scripts.repin {SAM} --accept` takes what is shown.\n")
+    assert state(complete) == before
+
+
+def test_what_was_shown_is_not_fetched_again(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """--accept asks whether it is still the same, and takes what is kept."""
+    big = noise(3 << 20)
+    world.publish(URL, big)
+    ran(capsys, NAME)
+    once = world.served()
+
+    run = ran(capsys, NAME, "--accept")
+
+    assert run.code == 0, run.err
+    assert world.served() - once <= 1 << 20
+    assert complete.read(PATH) == big
+
+
+def test_a_release_after_the_one_shown_is_shown_itself(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """What was kept of the other is of no use."""
+    world.publish(URL, noise(3 << 20, seed=2))
+    ran(capsys, NAME)
+    later = noise(3 << 20, seed=3)
+    world.publish(URL, later)
+
+    run = ran(capsys, NAME, "--accept")
+
+    assert f"served  md5 {md5(later)}" in run.out
+    assert complete.read(PATH) == later
+
+
+def test_an_accepted_release_is_in_line_everywhere(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """Lock, seal, sha256, inventory, cache and tree; the old object stays; comments stay."""
+    params = complete.read("params.yaml").decode()
+    world.publish(SAM_URL, NEW)
+
+    run = ran(capsys, SAM, "--accept")
+
+    old, new = (hashlib.sha256(data).hexdigest() for data in (FILES[SAM_PATH], NEW))
+    assert run.code == 0, run.err
+    assert f"{SAM}: repinned" in run.out
+    assert complete.read(SAM_PATH) == NEW
+    assert pins.read(complete.root / "dvc.lock")[SAM_PATH] == pins.Pin(md5(NEW), len(NEW))
+    assert complete.read("params.yaml").decode() == params.replace(old, new)
+    assert seal.write(complete.root) == []
+    assert {md5(NEW), md5(FILES[SAM_PATH])} <= complete.objects().keys()
+    assert complete.run("dvc", "status").stdout == CLEAN
+    assert not list((complete.root / ".dvc/tmp/fetch").glob("*.part"))
+    changed = ["dvc.lock", "models.dvc", "params.yaml", f"sources/{SAM}.dvc"]
+    assert complete.run("git", "diff", "--name-only").stdout.split() == changed
+
+
+def test_the_repositorys_own_tests_pass_afterwards(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """All that hold yaml, lock, seal and sources against each other."""
+    world.publish(SAM_URL, NEW)
+    assert ran(capsys, SAM, "--accept").code == 0
+
+    words = ["tests/test_repository.py", "-q", "-p", "no:cacheprovider", "-k", "not fresh"]
+    done = complete.run(sys.executable, "-m", "pytest", *words)
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(("name", "url"), [(SAM, SAM_URL), ("raft", ARCHIVES["raft"])])
+def test_git_and_dvc_checkout_undo_it(
+    name: str, url: str, complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """Every file is as it was; the cache has both."""
+    before = state(complete)
+    world.publish(url, raft(small=NEW) if name == "raft" else NEW)
+    assert ran(capsys, name, "--accept").code == 0
+    assert state(complete).items() != before.items()
+
+    complete.run("git", "checkout", ".", check=True)
+    complete.run("dvc", "checkout", check=True)
+
+    after = state(complete)
+    assert {key: after[key] for key in before} == before
+    assert complete.run("dvc", "status").stdout == CLEAN
+
+
+def test_an_archive_brings_only_its_new_members(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """The archive's own sha256 follows, too; the other four files are let be."""
+    served = raft(small=NEW)
+    world.publish(ARCHIVES["raft"], served)
+
+    shown, run = ran(capsys, "raft"), ran(capsys, "raft", "--accept")
+
+    assert (shown.code, run.code) == (0, 0), run.err
+    assert "raft, the archive\n" in run.out
+    assert re.findall(r"^  (models/\S+)", run.out, re.MULTILINE) == [SMALL]
+    assert complete.tree() == {**FILES, SMALL: NEW}
+    params = complete.read("params.yaml").decode()
+    assert params.count(hashlib.sha256(served).hexdigest()) == 1
+    assert params.count(hashlib.sha256(NEW).hexdigest()) == 1
+    assert complete.run("dvc", "status").stdout == CLEAN
+    assert not list((complete.root / ".dvc/tmp/fetch").glob("*.member"))
+
+
+def test_an_archive_that_was_only_packed_anew_has_another_hash(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """No file changes, and no pin of a file."""
+    held = {member: FILES[path] for member, path in members()["raft"].items()}
+    world.publish(ARCHIVES["raft"], zip_of(held))
+
+    run = ran(capsys, "raft", "--accept")
+
+    assert run.code == 0, run.err
+    assert complete.tree() == FILES
+    assert complete.run("dvc", "status").stdout == CLEAN
+    assert ran(capsys, "pips").out == "pips: nothing to do: www.dropbox.com serves what is pinned\n"
+
+
+def test_google_drive_is_asked_like_any_other(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """Through gdown."""
+    world.publish(DRIVE, NEW, name="checkpoint_wo_optstate.npy")
+
+    run = ran(capsys, DRIVEN, "--accept")
+
+    assert run.code == 0, run.err
+    assert complete.run("dvc", "status").stdout == CLEAN
+
+
+def test_a_clone_without_files_can_be_repinned(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """What is not there is no obstacle; the new file is there afterwards."""
+    world.publish(SAM_URL, NEW)
+
+    run = ran(capsys, SAM, "--accept")
+
+    assert run.code == 0, run.err
+    assert clone.tree() == {SAM_PATH: NEW}
+    assert seal.write(clone.root) == []
+    assert not (clone.root / tree.INVENTORY).exists()
+
+
+def test_a_strange_file_in_its_place_is_kept_aside(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """It is neither the old release nor the new one."""
+    (clone.root / SAM_PATH).parent.mkdir(parents=True)
+    (clone.root / SAM_PATH).write_bytes(b"mine")
+    world.publish(SAM_URL, NEW)
+
+    assert ran(capsys, SAM, "--accept").code == 0
+
+    aside = [p for p in (clone.root / "quarantine").rglob("*") if p.is_file()]
+    assert [path.read_bytes() for path in aside] == [b"mine"]
+    assert clone.read(SAM_PATH) == NEW
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", "models.dvc", "params.yaml", f"sources/{SAM}.dvc"])
+def test_what_is_not_committed_is_not_written_over(
+    name: str, complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """It is named before the first request; without --accept nobody asks."""
+    world.publish(SAM_URL, NEW)
+    with (complete.root / name).open("a") as file:
+        file.write("# mine\n")
+    before = state(complete)
+
+    run = ran(capsys, SAM, "--accept")
+
+    assert (run.code, run.out, world.requests) == (2, "", [])
+    assert f" M {name}\n" in run.err
+    assert "Next: commit them" in run.err
+    assert ran(capsys, SAM).code == 0
+    assert state(complete) == before
+
+
+def test_without_a_git_repository_nothing_could_be_undone(
+    clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither without git itself."""
+    shutil.rmtree(clone.root / ".git")
+    without = ran(capsys, SAM, "--accept")
+    monkeypatch.setenv("PATH", str(clone.root))
+    missing = ran(capsys, SAM, "--accept")
+
+    assert (without.code, missing.code, world.requests) == (2, 2, [])
+    assert "error: git status failed\n  fatal: not a git repo" in without.err
+    assert "error: git is not installed" in missing.err
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault.status(404), "gone: dl.fbaipublicfiles.com: 404"),
+        (Fault.status(403), "blocked: dl.fbaipublicfiles.com: 403"),
+        (Fault.reset(), "unknown: dl.fbaipublicfiles.com: "),
+        (Fault.html(), "unknown: dl.fbaipublicfiles.com: sent a web page"),
+    ],
+)
+def test_a_publisher_that_gives_nothing_changes_nothing(
+    fault: Fault, said: str, complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """What happened, the state of the disk, the next step."""
+    limit(complete, timeout=0.5)
+    complete.run("git", "commit", "-qam", "impatient", check=True)
+    before = state(complete)
+    world.fault(URL, fault)
+
+    run = ran(capsys, NAME, "--accept")
+
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith(f"error: {NAME}: {said}")
+    assert AS_IT_WAS in run.err
+    assert f"Next: try again later, or look at the address in sources/{NAME}.dvc" in run.err
+    assert state(complete) == before
+
+
+def test_bytes_that_the_publisher_itself_disowns_are_refused(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """Its own hash is another one: they were spoilt on the way, and are not kept."""
+    url, name = f"{TAPNET}/checkpoint.npy", "tapnet_checkpoint"
+    before = state(complete)
+    world.publish(url, NEW)
+    world.fault(f"GET {url}", Fault.corrupt())
+
+    run = ran(capsys, name, "--accept")
+
+    assert run.code == 1
+    assert "the bytes are not those that the publisher's own headers announce" in run.err
+    assert f"says    md5 {md5(NEW)}\n" in run.err
+    assert state(complete) == before
+    assert not list((complete.root / ".dvc/tmp/fetch").glob("*.new.part"))
+
+
+@pytest.mark.parametrize(
+    ("served", "said"),
+    [
+        (raft(small=b""), "raft-small.pth would be an empty file"),
+        (raft()[:900], "raft.new.part is broken"),
+        (zip_of({"models/raft-small.pth": NEW}), "it has no 'models/raft-chairs.pth'"),
+        (zip_of({"../raft-small.pth": NEW}), "the name leaves the folder"),
+    ],
+)
+def test_an_archive_that_cannot_be_taken_is_refused(
+    served: bytes, said: str, complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """Nothing of it stays."""
+    before = state(complete)
+    world.publish(ARCHIVES["raft"], served)
+
+    run = ran(capsys, "raft", "--accept")
+
+    assert run.code == 1
+    assert said in run.err
+    assert AS_IT_WAS in run.err
+    assert state(complete) == before
+    left = (complete.root / ".dvc/tmp/fetch").iterdir()
+    assert [path.name for path in left if path.suffix != ".lock"] == []
+
+
+def test_a_failure_half_way_leaves_every_word_as_it_was(
+    complete: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of lock, seal, catalogue and source, or none."""
+    before = {name: data for name, data in state(complete).items() if "/" not in name}
+    world.publish(SAM_URL, NEW)
+
+    def refuse(*_: object) -> None:
+        raise DiskError("the disk is full")
+
+    monkeypatch.setattr(amendment, "remember", refuse)
+
+    run = ran(capsys, SAM, "--accept")
+
+    after = state(complete)
+    assert (run.code, run.err) == (1, "error: the disk is full\n")
+    assert {name: after[name] for name in before} == before
+    assert complete.run("git", "status", "--short").stdout == ""
+
+
+def test_a_kill_half_way_is_undone_the_same_way(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """And the next run takes what is served."""
+    before = state(complete)
+    world.publish(SAM_URL, NEW)
+
+    killed_at(complete, "scripts.amendment:remember", 1, "scripts.repin", SAM, "--accept")
+    complete.run("git", "checkout", ".", check=True)
+    complete.run("dvc", "checkout", check=True)
+
+    after = state(complete)
+    assert {key: after[key] for key in before} == before
+    assert ran(capsys, SAM, "--accept").code == 0
+    assert complete.run("dvc", "status").stdout == CLEAN
+
+
+def test_a_folder_in_the_way_is_told_before_anything_is_written(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """The words stay as they were, too."""
+    (clone.root / SAM_PATH).mkdir(parents=True)
+    world.publish(SAM_URL, NEW)
+
+    run = ran(capsys, SAM, "--accept")
+
+    assert run.code == 1
+    assert "is a folder, and a file is wanted there" in run.err
+    assert clone.run("git", "status", "--short").stdout == ""
+
+
+def test_a_sha256_that_no_program_can_edit_is_left_to_the_user(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """A text over two lines is yaml, too; nothing stays half written."""
+    params = complete.root / "params.yaml"
+    old = hashlib.sha256(FILES[SAM_PATH]).hexdigest()
+    params.write_text(params.read_text().replace(f": {old}", f": >-\n      {old}"))
+    complete.run("git", "commit", "-qam", "folded", check=True)
+    world.publish(SAM_URL, NEW)
+
+    run = ran(capsys, SAM, "--accept")
+
+    assert run.code == 1
+    assert f"params.yaml: the sha256 of {SAM_PATH} does not stand where" in run.err
+    assert complete.run("git", "status", "--short").stdout == ""
+
+
+def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys: Capture) -> None:
+    """With the names there are."""
+    del clone
+
+    run = ran(capsys, "sam_vit_x", "--accept")
+
+    assert (run.code, world.requests) == (2, [])
+    assert run.err.startswith("error: unknown name: sam_vit_x\n")
+
+
+def test_what_has_no_pin_yet_is_left_to_first_use(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """There is nothing to hold a release against."""
+    unpin(clone)
+
+    run = ran(capsys, SAM)
+
+    assert (run.code, world.requests) == (2, [])
+    assert f"there is no pin yet of {SAM_PATH}" in run.err
+    assert "dvc repro" in run.err
+
+
+def test_help_teaches_how_to_undo(capsys: Capture) -> None:
+    """And that nothing is taken without being told to."""
+    with pytest.raises(SystemExit):
+        repin.main(["--help"])
+
+    told = capsys.readouterr().out
+    assert "git checkout . && dvc checkout" in told
+    assert "Without --accept no file of the repository is changed" in told
+
+
+def test_a_file_of_ones_own_can_become_the_pin(clone: TestClone, world: World) -> None:
+    """A rebuilt checkpoint, or a copy of a release that is gone: shown, then taken."""
+    own = clone.root.parent / "own.pth"
+    own.write_bytes(b"another release")
+    words = [sys.executable, "-m", "scripts.repin", "sam_vit_b", "--from", str(own)]
+
+    shown, taken = clone.run(*words), clone.run(*words, "--accept")
+
+    assert f"--from {own} --accept` takes what is shown" in shown.stdout
+    assert "the publisher's own headers" not in shown.stdout
+    assert taken.returncode == 0, taken.stderr
+    assert list(clone.tree().values()) == [b"another release"]
+    assert (world.requests, own.read_bytes()) == ([], b"another release")
+    assert "sources/" not in clone.run("git", "status", "--porcelain").stdout
+
+
+def test_a_file_of_ones_own_must_be_there(
+    clone: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A usage error, and nothing is changed."""
+    assert repin.main(["sam_vit_b", "--from", str(clone.root / "none")]) == 2
+    assert "none is no file" in capsys.readouterr().err

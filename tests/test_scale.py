@@ -1,0 +1,92 @@
+"""make scale: layouts that DVC takes for done, tables that tell growth, arithmetic that holds."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import paper
+from bench.growth import Measured, Results, comfortable, table
+from bench.layouts import LAYOUTS, entries
+from tests.world.clones import REPOSITORY, TestClone, isolated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RESULTS = Results(
+    90,
+    {
+        ("a", 25, "status"): Measured(1.0, 0.5, 60_000_000),
+        ("a", 250, "status"): Measured(12.0, 11.0, 61_000_000),
+        ("a", 2500, "status"): Measured(90, 90, None),
+        ("b", 25, "status"): Measured(90, 90, None),
+        ("b", 250, "status"): Measured(0, 0, None),
+        ("b", 2500, "status"): Measured(0, 0, None),
+    },
+)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_dvc_finds_every_layout_done(tmp_path: Path, layout: str) -> None:
+    """Two families, checked out of the cache: clean, complete, and no stage has to run."""
+    place = TestClone(tmp_path / "project", isolated(tmp_path))
+    place.root.mkdir()
+    place.run("git", "init", "-q", check=True)
+    place.run("dvc", "init", "-q", check=True)
+
+    LAYOUTS[layout](place.root, entries(26))
+    place.run("dvc", "checkout", "-q", check=True)
+
+    assert len(place.tree()) == 26
+    assert "up to date" in place.run("dvc", "status").stdout
+    assert "up to date" in place.run("dvc", "repro", "--all-pipelines").stdout
+
+
+def test_the_table_tells_growth_and_what_took_too_long() -> None:
+    """Of what was ended at the limit the growth is not known."""
+    _, _, a, b = table(RESULTS, "status").splitlines()
+
+    assert a == "| a | 1.0 s (0.5), 60 MB | 12.0 s (11.0), 61 MB | more than 90 s | x 22.0, ? |"
+    assert b == "| b | more than 90 s | not measured | not measured |  |"
+
+
+def test_comfort_ends_at_the_largest_size_within_the_limit() -> None:
+    """A layout may have none."""
+    assert comfortable(RESULTS) == "- a: up to 25 entries\n- b: at no size measured"
+
+
+def test_the_arithmetic_of_a_thousand_nodes_holds() -> None:
+    """Bytes, times and prices follow from the assumptions."""
+    told = paper.lines(100, 10, paper.Assumptions(nodes=10, per_million_reads=1, region=100))
+
+    assert told["all_reads"] == "1,000"
+    assert told["price_requests"] == "0.00"
+    assert float(told["whole"]) == round(float(told["tree"]) * 10)
+    assert float(told["region_s"]) == pytest.approx(float(told["whole"]) * 8 / 100, abs=0.5)
+
+
+def test_the_template_names_known_figures_alone() -> None:
+    """Prose and code agree on what is filled in, and the page says what wrote it."""
+    text = (REPOSITORY / "bench/scale.md").read_text(encoding="utf-8")
+
+    assert "`make scale` wrote this page" in text
+    for name in paper.lines(1, 1):
+        assert f"${name}" in text, name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (REPOSITORY / "tests/world/bucket.py").exists(), reason="no bucket to push to"
+)
+def test_a_tiny_run_writes_the_page(tmp_path: Path) -> None:
+    """Three entries in every layout, status to pull, against the bucket."""
+    page = tmp_path / "scale.md"
+    words = (sys.executable, "-m", "bench.scale", "--sizes", "3", "--out", str(page))
+
+    done = TestClone(REPOSITORY, isolated(tmp_path)).run(*words)
+
+    assert done.returncode == 0, done.stderr
+    assert page.read_text().count("\n| one params.yaml | ") == 4
+    assert "$" + "{" not in page.read_text()

@@ -1,0 +1,185 @@
+"""docs/team.md: every command on the page is run, and prints what stands under it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.teams import FILES, KEPT, SAM, Team, place, spoiled
+from tests.test_readme import pattern, shell, written
+from tests.world.clones import REPOSITORY, TestClone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.world import World
+    from tests.world.bucket import Bucket
+
+PAGE = (REPOSITORY / "docs/team.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+PUBLIC = "https://storage.googleapis.com/lab/checkpoints"
+
+
+def commands(section: str) -> list[tuple[str, list[str]]]:
+    """Return the commands of a section with the lines that stand under each."""
+    blocks = re.findall(r"```console\n(.*?)```", SECTIONS[section], re.DOTALL)
+    return [pair for block in blocks for pair in written(block)]
+
+
+def run(clone: TestClone, pair: tuple[str, list[str]], **places: str) -> None:
+    """Run a command of the page, with other `places`; it prints every line that stands under it."""
+    told = {"BUCKET/PREFIX": "lab/checkpoints", **places}
+    command, *lines = [_put(text, told) for text in (pair[0], *pair[1])]
+    printed = shell(clone, command, clone.root)
+    for line in lines:
+        assert re.search(f"^{pattern(line)}$", printed, re.MULTILINE), (line, printed)
+
+
+def _put(text: str, told: dict[str, str]) -> str:
+    for old, new in told.items():
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.slow
+def test_four_commands_lead_from_a_clone_to_a_colleagues_pull(team: Team) -> None:
+    """Fetch, name the bucket, push; and one line in the colleague's clone."""
+    mine, theirs = team.colleague("mine", url=""), team.colleague("theirs", url="")
+
+    *ours, last = commands("Four commands with a bucket")
+    for pair in ours:
+        run(mine, pair)
+    run(theirs, last)
+
+    assert len(ours) == 3
+    assert theirs.tree() == mine.tree() == FILES
+
+
+def test_a_key_file_is_named_in_this_clone_alone(team: Team) -> None:
+    """Git sees nothing of it."""
+    clone = team.colleague()
+
+    (pair,) = commands("Who may do what")
+    run(clone, pair)
+
+    assert "credentialpath = " in clone.read(".dvc/config.local").decode()
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_check_shows_a_screen_and_mends(team: Team, bucket: Bucket) -> None:
+    """The page's report line by line, then a damaged object."""
+    clone = team.owner()
+    clone.run("dvc", "push", check=True)
+
+    report, repair = commands("Is everything there?")
+    run(clone, report)
+    bucket.put(place(SAM), spoiled(SAM))
+    run(clone, repair)
+
+    assert bucket.objects()[place(SAM)] == FILES[SAM]
+
+
+def test_readers_come_to_all_files_without_an_account(
+    team: Team, world: World, bucket: Bucket
+) -> None:
+    """Published as the page says; read over https in a clone that has the committed lines."""
+    owner, reader = team.owner(url=""), team.colleague("reader", url="")
+    pairs = commands("Readers without an account")
+
+    for pair in pairs[:4]:
+        run(owner, pair)
+    for name, data in bucket.objects().items():
+        world.publish(f"https://storage.googleapis.com/lab/{name}", data)
+    shutil.copy(owner.root / ".dvc/config", reader.root / ".dvc/config")
+    told = shell(
+        reader, _put(pairs[4][0], {"check -r public": "check -r public; true"}), reader.root
+    )
+    run(reader, pairs[5])
+
+    for line in pairs[4][1]:
+        assert re.search(f"^{pattern(line)}$", told, re.MULTILINE), (line, told)
+    assert len(bucket.objects()) == 23
+    assert f"url = {PUBLIC}\n" in owner.read(".dvc/config").decode()
+    assert reader.tree() == {path: FILES[path] for path in FILES}
+    assert not {place(path) for path in KEPT} & bucket.objects().keys()
+
+
+def test_a_node_pulls_into_the_clusters_cache(team: Team, tmp_path: Path) -> None:
+    """The page's three commands on a node."""
+    team.owner().run("dvc", "push", check=True)
+    node = team.colleague("node")
+
+    for pair in commands("One cache for a cluster"):
+        run(node, pair, **{"/shared/cache": str(tmp_path / "cache")})
+
+    assert node.tree() == FILES
+    assert node.objects() == {}
+    assert (tmp_path / "cache/files/md5").is_dir()
+
+
+def test_a_disk_is_carried_over_the_gap(team: Team, tmp_path: Path) -> None:
+    """Two commands on this side, one beyond, in a clone beside the folder."""
+    owner, beyond = team.owner(), team.colleague("beyond", url="")
+    disk = str(tmp_path / "disk")
+    *here, there = commands("Without a network")
+
+    for pair in here:
+        run(owner, pair, **{"/media/disk": disk})
+    shutil.copytree(f"{disk}/sam-pt-checkpoints.team", tmp_path / "work/sam-pt-checkpoints.team")
+    offline = {name: value for name, value in team.env.items() if "PROXY" not in name.upper()}
+    run(TestClone(beyond.root, {**offline, "STORAGE_EMULATOR_HOST": ""}), there)
+
+    assert (len(here), beyond.tree()) == (2, FILES)
+
+
+def test_other_projects_get_import_and_link(team: Team, tmp_path: Path) -> None:
+    """Each command of the page; the imported tree has the hash that models.dvc seals."""
+    owner = team.owner(url="")
+    owner.run("dvc", "push", check=True)
+    owner.run("dvc", "checkout", check=True)
+    project, sam_pt = TestClone(tmp_path / "project", team.env), tmp_path / "work/sam-pt"
+    for folder in (project.root, sam_pt):
+        folder.mkdir()
+    project.run("bash", "-c", "git init -q && dvc init -q", check=True)
+    *others, link = commands("In other projects")
+
+    for pair in others[:-1]:
+        run(project, pair, **{"<this repository>": str(owner.root)})
+    family = {path.name for path in (project.root / "raft").iterdir()}
+    one = (project.root / "sam_hq_vit_h.pth").read_bytes()
+    run(project, others[-1], **{"<this repository>": str(owner.root)})
+    run(owner, link)
+
+    seal = re.search(r"md5: (\w+\.dir)", owner.read("models.dvc").decode())
+    assert seal
+    assert seal[1] in project.read("models.dvc").decode()
+    assert project.tree() == FILES
+    assert (len(family), one) == (5, FILES["models/samhq_ckpts/sam_hq_vit_h.pth"])
+    assert (sam_pt / SAM).read_bytes() == FILES[SAM]
+
+
+def test_a_program_gets_a_family(team: Team, tmp_path: Path) -> None:
+    """The page's Python, word for word."""
+    owner = team.owner(url="")
+    owner.run("dvc", "push", check=True)
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+    done = TestClone(tmp_path, team.env).run(
+        sys.executable, "-c", example.replace("<this repository>", str(owner.root))
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "raft_ckpts").iterdir())) == 5
+
+
+def test_no_section_is_left_untested() -> None:
+    """A new section needs a test of its own here."""
+    assert list(SECTIONS) == [
+        "Four commands with a bucket", "Who may do what", "Is everything there?",
+        "Readers without an account", "One cache for a cluster", "Without a network",
+        "In other projects",
+    ]  # fmt: skip

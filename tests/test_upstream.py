@@ -1,0 +1,330 @@
+"""python -m scripts.upstream: the state of every publisher, from headers alone."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scripts import drift, heads, upstream
+from tests.transfers import HOST, NAME, PATH, URL, md5, pin
+from tests.world import Fault
+from tests.world.checkpoints import ARCHIVES, FBAI, HQ_67AB, TAPNET, files
+
+if TYPE_CHECKING:
+    from tests.world import Request, World
+    from tests.world.clones import TestClone
+    from tests.world.reply import Reply
+
+    Capture = pytest.CaptureFixture[str]
+
+FILES = files(10_000)
+BUCKET = f"{TAPNET}/causal_tapir_checkpoint.npy"
+TAPIR = "causal_tapir_checkpoint"
+PROVEN = {
+    "sam_hq_vit_h", "sam_mobile_vit_t", TAPIR, "tapir_checkpoint_panning", "tapnet_checkpoint",
+    "superglue_outdoor", "superpoint_v1", "raft",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one run of the command gave."""
+
+    code: int
+    rows: dict[str, dict[str, Any]]
+    err: str
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Return name -> state."""
+        return {name: row["state"] for name, row in self.rows.items()}
+
+
+@pytest.fixture
+def clone(clone: TestClone) -> TestClone:
+    """A clone that gives up soon."""
+    params = clone.root / "params.yaml"
+    params.write_text(params.read_text().replace("timeout: 5", "timeout: 0.5"))
+    return clone
+
+
+def look(capsys: Capture, *words: str) -> Look:
+    """Run the command in this very process."""
+    capsys.readouterr()
+    code = upstream.main([*words, "--json"])
+    told = capsys.readouterr()
+    assert "Traceback" not in told.err
+    rows = json.loads(told.out) if told.out else []
+    return Look(code, {row["name"]: row for row in rows}, told.err)
+
+
+def test_headers_alone_tell_what_is_known(clone: TestClone, world: World, capsys: Capture) -> None:
+    """A stated hash proves the content at once; of the rest nothing is recorded yet: exit 2."""
+    before = clone.run("git", "status", "--short").stdout
+
+    seen = look(capsys)
+
+    assert seen.code == 2
+    assert len(seen.rows) == 21
+    assert {name for name, state in seen.states.items() if state == "same"} == PROVEN
+    assert set(seen.states.values()) == {"same", "unknown"}
+    assert {request.method for request in world.requests} == {"HEAD"}
+    assert (world.served(), world.refused) == (0, [])
+    assert clone.run("git", "status", "--short").stdout == before
+
+
+def test_what_was_recorded_is_compared(clone: TestClone, capsys: Capture) -> None:
+    """The first --record is news and ends well; the next finds nothing to write."""
+    first, second = look(capsys, "--record"), look(capsys, "--record")
+    sources = clone.run("git", "status", "--short", "sources").stdout
+
+    assert (first.code, second.code) == (0, 0)
+    assert {row["written"] for row in first.rows.values()} == {True}
+    assert {row["written"] for row in second.rows.values()} == {False}
+    assert set(second.states.values()) == {"same", "unchanged"}
+    assert len(sources.splitlines()) == 21
+
+
+def test_all_publishers_are_asked_at_once(clone: TestClone, world: World, capsys: Capture) -> None:
+    """None is answered before the last has been asked."""
+    del clone
+    together = threading.Barrier(6)
+
+    def wait(_: Request, reply: Reply) -> Reply:
+        together.wait(20)
+        return reply
+
+    world.fault(f"{FBAI}/*", Fault("together", wait), times=6)
+
+    assert len(look(capsys).rows) == 21
+    assert not together.broken
+
+
+def test_a_table_is_for_people(clone: TestClone, world: World, capsys: Capture) -> None:
+    """A line a source on stdout, the sum and the next step on stderr."""
+    del clone
+    world.publish(BUCKET, b"another release")
+
+    code = upstream.main([TAPIR, "raft", "--record"])
+
+    told = capsys.readouterr()
+    assert code == 1
+    assert [line.split()[:2] for line in told.out.splitlines()] == [
+        [TAPIR, "changed"],
+        ["raft", "same"],
+    ]
+    assert told.out.count("(recorded)") == 2
+    assert told.err.startswith("1 same, 1 changed\n")
+    assert f"error: changed or gone at the publisher: {TAPIR}" in told.err
+    assert "python -m scripts.repin" in told.err
+
+
+@pytest.mark.parametrize(
+    ("url", "name"), [(BUCKET, TAPIR), (f"{HQ_67AB}/sam_hq_vit_h.pth", "sam_hq_vit_h")]
+)
+def test_another_hash_than_the_pinned_is_a_change(
+    url: str, name: str, clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Of the same size, and still after it was recorded: the pin is what counts."""
+    path = next(p for p in FILES if name in p)
+    world.publish(url, FILES[path][:-1] + b"?")
+
+    seen = [look(capsys, name), look(capsys, name, "--record"), look(capsys, name)]
+
+    assert [run.code for run in seen] == [1, 1, 1]
+    assert seen[0].rows[name]["why"].startswith(("md5 pinned ", "sha256 pinned "))
+    assert clone.tree() == {}
+
+
+def test_another_size_than_the_pinned_is_a_change(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Where the publisher states no hash."""
+    pin(clone, FILES[PATH])
+    world.publish(URL, b"shorter")
+
+    seen = look(capsys, NAME)
+
+    assert (seen.code, seen.states) == (1, {NAME: "changed"})
+    assert seen.rows[NAME]["why"] == f"size pinned {len(FILES[PATH]):,} bytes, served 7 bytes"
+
+
+def test_another_version_than_the_recorded_is_a_change(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Old and new are shown; recorded, it is no change any more."""
+    pin(clone, FILES[PATH], size=False)
+    world.publish(URL, b"first", etag='"first"')
+    look(capsys, NAME, "--record")
+    world.publish(URL, b"later", etag='"later"')
+    etag = look(capsys, NAME)
+    world.publish(URL, b"longer", etag='"first"')
+    size = look(capsys, NAME, "--record")
+
+    assert (etag.code, size.code, look(capsys, NAME).code) == (1, 1, 0)
+    assert etag.rows[NAME]["why"] == 'ETag recorded "first", served "later"'
+    assert size.rows[NAME]["why"] == "size recorded 5 bytes, served 6 bytes"
+
+
+def test_an_etag_that_is_the_pinned_md5_proves_the_content(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Whoever sends it, that is no accident."""
+    del clone
+    world.publish(URL, FILES[PATH], etag=f'"{md5(FILES[PATH])}"')
+    world.fault(URL, Fault.without("Server"))
+
+    seen = look(capsys, NAME)
+
+    assert (seen.code, seen.states) == (0, {NAME: "same"})
+
+
+def test_an_etag_that_is_sent_no_longer_tells_nothing(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Of the same size: that is no proof."""
+    del clone
+    look(capsys, NAME, "--record")
+    world.fault(URL, Fault.without("ETag"))
+
+    seen = look(capsys, NAME)
+
+    assert (seen.code, seen.states) == (2, {NAME: "unknown"})
+    assert "none is sent any more" in seen.rows[NAME]["why"]
+
+
+def test_an_entry_without_a_pin_is_compared_with_its_record(
+    clone: TestClone, capsys: Capture
+) -> None:
+    """As before its first use, or an archive whose own hash nobody knows."""
+    lock = clone.root / "dvc.lock"
+    lock.unlink()
+
+    look(capsys, TAPIR, "pips", "--record")
+
+    assert look(capsys, TAPIR, "pips").states == {TAPIR: "unchanged", "pips": "unchanged"}
+
+
+def test_a_move_is_told_with_what_is_known_of_the_content(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """The new address, for sources/; a change of content is the greater news."""
+    del clone
+    target = f"https://{HOST}/elsewhere.pth"
+    world.publish(target, FILES[PATH], etag=f'"{md5(FILES[PATH])}"')
+    world.fault(URL, Fault.redirect(target, status=301))
+    moved = look(capsys, NAME)
+    world.publish(target, b"another release")
+
+    assert (moved.code, moved.states) == (0, {NAME: "moved"})
+    assert moved.rows[NAME]["why"].startswith(f"to {target}; same: ")
+    assert moved.rows[NAME]["head"]["moved"] == target
+    assert look(capsys, NAME).states == {NAME: "changed"}
+
+
+def test_gone_blocked_and_unknown_are_told_apart(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Gone counts as changed; of the other two nothing could be told."""
+    del clone
+    world.remove(ARCHIVES["raft"])
+    world.remove(URL)  # S3 says 403 of what is missing
+    world.fault("https://drive.usercontent.google.com/*", Fault.quota())
+    world.fault(BUCKET, Fault.status(503))
+
+    seen = look(capsys, "raft", NAME, "tapnet_checkpoint_wo_optstate", TAPIR)
+
+    assert list(seen.states.values()) == ["gone", "blocked", "blocked", "unknown"]
+    assert {row["head"] for row in seen.rows.values()} == {None}
+    assert (seen.code, look(capsys, NAME, TAPIR).code) == (1, 2)
+
+
+def test_without_a_network_nothing_can_be_told(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """A row for each, its cause in it, and nothing is recorded."""
+    world.stop_proxy()
+
+    seen = look(capsys, "--record")
+
+    assert (seen.code, set(seen.states.values())) == (2, {"unknown"})
+    assert all("no connection through the proxy" in row["why"] for row in seen.rows.values())
+    assert clone.run("git", "status", "--short", "sources").stdout == ""
+
+
+def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys: Capture) -> None:
+    """All of them are named, with those there are; nobody is asked."""
+    del clone
+
+    seen = look(capsys, "sam_vit_b", "sam_vit_x", "sam_vit_y")
+
+    assert (seen.code, seen.rows) == (2, {})
+    assert seen.err.startswith("error: unknown names: sam_vit_x, sam_vit_y\n")
+    assert "raft" in seen.err
+    assert world.requests == []
+
+
+def test_publishers_that_may_not_be_asked_are_not(
+    clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A site that must not leave its network says so once for all commands."""
+    del clone
+    monkeypatch.setenv("SAMPT_SOURCES", "cache,team")
+
+    seen = look(capsys)
+
+    assert (seen.code, world.requests, world.tunnels) == (2, [], [])
+    assert seen.err.startswith("error: SAMPT_SOURCES=cache,team leaves out the publisher")
+
+
+def test_a_malformed_source_is_a_usage_error(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """It is named; nobody is asked."""
+    (clone.root / "sources/raft.dvc").write_text("deps: [")
+
+    seen = look(capsys)
+
+    assert (seen.code, world.requests) == (2, [])
+    assert "sources/raft.dvc" in seen.err
+
+
+def test_a_bundle_that_holds_no_certificate_is_told(
+    clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without authorities to trust nobody can be asked."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(clone.root / "params.yaml"))
+
+    seen = look(capsys)
+
+    assert (seen.code, world.requests) == (2, [])
+    assert "cannot be read as CA certificates" in seen.err
+
+
+def test_ctrl_c_ends_the_questions(
+    clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a traceback, and without a thread that is left."""
+    del clone
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(heads.Inquiry, "head", interrupted)
+
+    assert look(capsys).code == 130
+    assert not [t for t in threading.enumerate() if "ThreadPool" in t.name]
+
+
+def test_help_teaches_states_and_exit_codes(capsys: Capture) -> None:
+    """What a cron job has to know."""
+    with pytest.raises(SystemExit):
+        upstream.main(["--help"])
+
+    told = capsys.readouterr().out
+    assert all(f"  {state} " in told for state in drift.STATES)
+    assert "exit code: 0 nothing changed, 1 something changed or is gone" in told

@@ -1,0 +1,208 @@
+"""Kill, double and starve real commands at random moments, and count what survives: make torture.
+
+The moments are drawn from a seed, which is printed; the same seed draws the same ones. After each,
+every file under models/ and every object of the cache must be right to the byte and dvc.lock must
+be what it was; the next run must complete, and little may have been served twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.world import Fault, World, clones
+from tests.world.checkpoints import files, published
+from tests.world.clones import TestClone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+SCALE = 100
+RATE = 6_000_000  # bytes a second and connection: slow enough to be hit half-way
+PATIENCE = 60  # seconds; a command that takes longer hangs
+LIMIT = 1.1  # bytes served for each byte of content
+COMMANDS: Sequence[tuple[str, ...]] = (
+    ("fetch", "sam_vit_h"),
+    ("fetch", "sam_hq_vit_h"),
+    ("unpack", "pips_plus_plus"),
+    ("unpack", "raft"),
+    ("prefetch", "minimal"),
+    ("prefetch", "sam_vit_l", "sam_hq_vit_l", "pips", "tapir_checkpoint_panning"),
+)
+
+
+@dataclass
+class Torture:
+    """Runs commands in copies of one clone, and counts."""
+
+    template: TestClone
+    world: World
+    random: random.Random
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+    def kill(self) -> None:
+        """Kill one command at random moments until it completes before it is hit."""
+        words = self.random.choice(COMMANDS)
+        with self._fresh() as clone:
+            process = self._start(clone, words)
+            while not self._ends_within(process, self.random.uniform(0.2, 2.0)):
+                process.kill()
+                process.communicate()
+                self.counts["kills"] += 1
+                self._check(clone, words)
+                process = self._start(clone, words)
+            self._completed(clone, words, process.returncode)
+
+    def double(self) -> None:
+        """Start the same command twice, a random moment apart."""
+        words = self.random.choice(COMMANDS)
+        with self._fresh() as clone:
+            first = self._start(clone, words)
+            time.sleep(self.random.uniform(0, 0.8))
+            second = self._start(clone, words)
+            for process in (first, second):
+                self._expect(self._ends_within(process, PATIENCE), f"{words} hangs beside its twin")
+                self._expect(
+                    process.returncode == 0, f"{words} beside its twin: {process.returncode}"
+                )
+            self.counts["doubles"] += 1
+            self._completed(clone, words, second.returncode)
+
+    def starve(self) -> None:
+        """Let no file grow beyond a random size, as a full disk would; then lift the limit."""
+        words = self.random.choice(COMMANDS[:4])
+        with self._fresh() as clone:
+            room = self.random.randrange(1 << 16, 4 << 20)
+            process = self._start(clone, words, room)
+            self._expect(self._ends_within(process, PATIENCE), f"{words} hangs on a full disk")
+            self.counts["full disks"] += 1
+            self.counts["full disks that were met"] += process.returncode == 1
+            self._check(clone, words)
+            process = self._start(clone, words)
+            self._expect(self._ends_within(process, PATIENCE), f"{words} hangs after a full disk")
+            self._completed(clone, words, process.returncode)
+
+    def _completed(self, clone: TestClone, words: tuple[str, ...], code: int) -> None:
+        self._expect(code == 0, f"{words}: the last run ended with {code}")
+        self._check(clone, words)
+        process = self._start(clone, words)
+        self._expect(self._ends_within(process, PATIENCE), f"{words} hangs when all is there")
+        self._expect(process.returncode == 0, f"{words}: not complete after all")
+        self.counts["completed"] += 1
+        self.counts["bytes of content"] += sum(map(len, self._asked(clone, words)))
+        self.counts["bytes served"] += self.world.served("*")
+
+    def _asked(self, clone: TestClone, words: tuple[str, ...]) -> list[bytes]:
+        """Return the bodies that the command had to ask for: what its hosts have."""
+        names = {name for name in words[1:] if name != "minimal"}
+        if "minimal" in words:
+            names |= {"sam_hq_vit_h", "cotracker_stride_4_wind_8"}
+        sources = {name: clone.read(f"sources/{name}.dvc").decode() for name in names}
+        bodies = published(SCALE).items()
+        return [data for url, data in bodies if any(url in text for text in sources.values())]
+
+    def _check(self, clone: TestClone, words: tuple[str, ...]) -> None:
+        """Every byte that has a name is the right one, and the pins are untouched."""
+        for path, data in clone.tree().items():
+            self._expect(data == files(SCALE).get(path), f"{words}: wrong bytes in {path}")
+        for md5, data in clone.objects().items():
+            found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            self._expect(found == md5, f"{words}: wrong bytes in the cache as {md5}")
+        same = clone.read("dvc.lock") == self.template.read("dvc.lock")
+        self._expect(same, f"{words}: dvc.lock has changed")
+
+    @contextmanager
+    def _fresh(self) -> Iterator[TestClone]:
+        self.world.clear()
+        self.world.fault("*", Fault.slow(RATE))
+        with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+            root = Path(folder, "clone")
+            shutil.copytree(self.template.root, root, symlinks=True)
+            yield TestClone(root, self.template.env)
+
+    def _start(
+        self, clone: TestClone, words: tuple[str, ...], room: int | None = None
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603 - the words are the ones above
+            [sys.executable, "-m", f"scripts.{words[0]}", *words[1:]],
+            cwd=clone.root, env=dict(clone.env), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=_starved(room) if room else None,  # noqa: PLW1509 - one thread forks here
+        )  # fmt: skip
+
+    def _ends_within(self, process: subprocess.Popen[str], seconds: float) -> bool:
+        try:
+            printed, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        self._expect("Traceback" not in printed, f"{process.args!r}: {printed}")
+        return True
+
+    def _expect(self, holds: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
+        if not holds:
+            self.faults.append(what)
+            print(f"!! {what}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _starved(room: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+
+def run(torture: Torture, kills: int, doubles: int, disks: int) -> bool:
+    """Torment until the counts are reached, print them, and tell whether nothing was wrong."""
+    while torture.counts["kills"] < kills:
+        torture.kill()
+    for _ in range(doubles):
+        torture.double()
+    for _ in range(disks):
+        torture.starve()
+    served, content = torture.counts["bytes served"], torture.counts["bytes of content"]
+    ratio = served / max(content, 1)
+    for name, count in torture.counts.items():
+        print(f"{count:>15,}  {name}")  # noqa: T201
+    print(f"{ratio:>15.3f}  bytes served for each byte of content (at most {LIMIT})")  # noqa: T201
+    print(f"{len(torture.faults):>15,}  faults")  # noqa: T201
+    return not torture.faults and ratio <= LIMIT
+
+
+@contextmanager
+def chamber(seed: int) -> Iterator[Torture]:
+    """Make the template and start the publishers."""
+    with tempfile.TemporaryDirectory(prefix="torture-") as folder, World(scale=SCALE) as world:
+        root, env = Path(folder, "template"), clones.isolated(Path(folder, "home")) | world.env
+        clones.copy(root)
+        clones.pin(root, SCALE)
+        clones.commit(root, env)
+        yield Torture(TestClone(root, env), world, random.Random(seed))  # noqa: S311 - no secret
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the counts and torment; return 1 if anything was lost, wrong or served too often."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("kills", type=int, nargs="?", default=200, help="SIGKILLs; 200 if not told")
+    parser.add_argument("--doubles", type=int, help="a quarter of the kills if not told")
+    parser.add_argument("--disks", type=int, help="full disks; a tenth of the kills if not told")
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    told = parser.parse_args(argv)
+    doubles = told.kills // 4 if told.doubles is None else told.doubles
+    disks = told.kills // 10 if told.disks is None else told.disks
+    print(f"seed {told.seed}", flush=True)  # noqa: T201
+    with chamber(told.seed) as torture:
+        return 0 if run(torture, told.kills, doubles, disks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
