@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# A shell's background job ignores SIGINT, and so would the commands that tests stop with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 SCALE = 10_000  # the synthetic files are so much smaller than the real ones
 
 
