@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
 
-_READ = 1 << 18  # bytes a read; one recv gives what has arrived, so a cut loses nothing
+_READ = 1 << 18  # bytes gathered for one write; TLS gives 16 KiB at a time
+_RECEIVE = 1 << 16  # bytes asked for at once
 _PAGE = 1 << 16  # bytes of a page in which its title stands
 _REDIRECTS = 10
 _CONNECT = 10.0  # seconds
@@ -58,7 +59,16 @@ class Reply:
         raw = self.raw
         if self.encoded or not isinstance(raw, urllib3.HTTPResponse):
             return bytes(raw.read(_READ, decode_content=True))
-        return bytes(raw.read1(_READ, decode_content=False))
+        pieces: list[bytes] = []
+        left = _READ
+        try:
+            while left and (piece := raw.read1(min(left, _RECEIVE), decode_content=False)):
+                pieces.append(piece)
+                left -= len(piece)
+        except (OSError, urllib3.exceptions.HTTPError):
+            if not pieces:
+                raise
+        return b"".join(pieces)  # after a loss, too: the next read meets it again
 
 
 class Publisher:
