@@ -137,8 +137,11 @@ class Cache:
         return works[0] if works else "copy"
 
     def _fresh(self, md5: str) -> Path:
+        """Name a link before it gets its place; those of processes that were killed go."""
         fresh = self.temporary / f"{md5}.{os.getpid()}.{threading.get_ident()}.link"
-        fresh.unlink(missing_ok=True)
+        for left in self.temporary.glob(f"{md5}.*.link"):
+            if left == fresh or not _runs(left.name.split(".")[1]):
+                left.unlink(missing_ok=True)
         return fresh
 
     def _room_for(self, md5: str) -> Path:
@@ -176,13 +179,23 @@ def move(source: Path, target: Path) -> None:
             if os.access(source.parent, os.W_OK):
                 error.filename = str(target)  # the side that refuses
             raise
-        beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        beside = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         try:
             shutil.copy2(source, beside, follow_symlinks=False)
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
         source.unlink()
+
+
+def _runs(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def _state_folder(root: Path, config: Config) -> str:
@@ -209,5 +222,6 @@ def _let_dvc_prepare(root: Path) -> None:
 @contextmanager
 def _state_is_optional() -> Iterator[None]:
     # A state that cannot be written (full disk, locked, foreign) costs time, never correctness.
-    with suppress(OSError, sqlite3.Error, Timeout, StateError):
+    # KeyError: a user whom /etc/passwd does not know, as in some containers.
+    with suppress(KeyError, OSError, sqlite3.Error, Timeout, StateError):
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scripts.workspace import Outcome
+
+
+_UNHEARD = 141  # as a shell has it: 128 + SIGPIPE
 
 
 def command(body: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
@@ -33,6 +37,9 @@ def command(body: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
         except CheckpointError as error:
             note(f"error: {error}")
             return error.exit_code
+        except BrokenPipeError:  # whoever read us has gone; what was printed last is lost
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _UNHEARD
         return 0
 
     return main

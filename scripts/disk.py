@@ -8,7 +8,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from scripts.errors import DiskError
+from scripts.errors import DiskError, RoomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +55,10 @@ _RIGHTS = "Next: give yourself the right to write there (or remount it writable)
 
 
 def check_room(path: Path, needed: int, *, what: str) -> None:
-    """Raise DiskError unless `needed` more bytes fit on the file system that holds `path`."""
+    """Raise RoomError unless `needed` more bytes fit on the file system that holds `path`."""
     free = shutil.disk_usage(existing(path)).free
     if needed > free:
-        raise DiskError(
+        raise RoomError(
             f"{what}: not enough room in {path.parent}",
             f"needed {needed:>17,} bytes",
             f"free   {free:>17,} bytes",

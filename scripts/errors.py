@@ -43,6 +43,9 @@ class CatalogueError(UsageError):
 class SourceError(CheckpointError):
     """One source could not give the bytes; another one may."""
 
+    # Whether it would fail in the same way for every other file: not reached, or no account.
+    altogether = False
+
 
 class TransientError(SourceError):
     """The same source may give the bytes if it is asked again, after `wait` seconds if known."""
@@ -64,6 +67,10 @@ class ArchiveError(SourceError):
 
 class DiskError(CheckpointError):
     """The disk is full, read-only or otherwise refuses; no source can help."""
+
+
+class RoomError(DiskError):
+    """There is less room than a source says is needed; nothing was written."""
 
 
 class PickleError(CheckpointError):

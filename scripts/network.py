@@ -30,9 +30,10 @@ class Network:
 
 
 class Line:
-    """What all transfers of a run share: the network's limits, and the ranges in flight."""
+    """What all transfers of a run share: limits, ranges in flight, and who is not there."""
 
     def __init__(self, network: Network) -> None:
         """Make as many slots as there may be ranges in flight."""
         self.network = network
         self.slots = threading.Semaphore(network.connections)
+        self.silent: set[str] = set()  # who failed altogether, and is asked no more in this run

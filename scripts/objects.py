@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -34,23 +34,24 @@ class Objects:
         self._root, self._told = root, config["remote"].get(self.name, {})
         self._lock = threading.Lock()
         self._remote: Remote | None = None
-        self._silent = False  # it failed once in this run
 
     def find(self, md5: str) -> str | Path | Opener | None:
         """Return where the object of this md5 may be: an address, a file, or what opens it."""
         url, below = self._told.get("url"), f"files/md5/{md5[:2]}/{md5[2:]}"
-        if not url or self._silent or self._told.keys() & _NAMED:
+        if not url or self._told.keys() & _NAMED:
             return None
         if "://" not in url:
             path = Path(url, below)
-            return path if path.is_file() else None
+            with suppress(PermissionError):  # then whoever opens it is told why
+                return path if path.is_file() else None
+            return path
         if is_safe(url) and not self._told.keys() - _PLAIN:
             return f"{url.rstrip('/')}/{below}"  # what our own transfer can resume
         return partial(self._open, md5)
 
     @contextmanager
     def _open(self, md5: str) -> Iterator[IO[bytes]]:
-        """Open an object through DVC; raise SourceError, and be silent after a refusal."""
+        """Open an object through DVC; raise SourceError."""
         # Only where nothing but DVC can read the remote: these take a third of a second.
         from scripts.reach import RemoteError  # noqa: PLC0415
         from scripts.remote import Remote  # noqa: PLC0415
@@ -63,5 +64,6 @@ class Objects:
         except RemoteError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise SourceError(f"the remote {self.name} does not have it") from error
-            self._silent = True
-            raise SourceError(f"the remote {error.what}") from error
+            refused = SourceError(f"the remote {error.what}")
+            refused.altogether = True
+            raise refused from error

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from scripts import archive, offers, partial, stream
 from scripts.carry import carry
 from scripts.disk import check_room
-from scripts.errors import CheckpointError, PickleError, SourceError
+from scripts.errors import CheckpointError, PickleError, RoomError, SourceError
 from scripts.pins import Pin
 from scripts.progress import Bar, human, note
 from scripts.wanted import Wanted, mismatch
@@ -40,19 +40,26 @@ def bring(clone: Clone, entry: Published, *, within: Bar | None = None) -> list[
 
 def _ask(errand: _Errand, outcomes: dict[Checkpoint, Outcome | None]) -> None:
     """Ask one after another until no file is missing; raise CheckpointError if none is left."""
-    errors: list[SourceError] = []
+    errors: list[CheckpointError] = []
     failed = None
     for offer in offers.of(errand.clone, errand.entry):
         missing = [file for file, outcome in outcomes.items() if not outcome]
         if offer.file and offer.file not in missing:
             continue
         if failed:
-            note(f"{errand.entry.name}: {failed.what}; asking {offer.who}")
+            note(f"{errand.entry.name}: {failed}; asking {offer.who}")
             failed = None
         try:
             outcomes.update(errand.run(offer, missing))
         except SourceError as error:
-            failed = error
+            failed = offer.failed(error)
+            errors.append(error)
+            if offer.spare and error.altogether:
+                errand.clone.line.silent.add(offer.who)
+        except RoomError as error:
+            if not offer.spare:
+                raise
+            failed = f"{offer.who}: {error.what}"  # it may have told a size of its own making
             errors.append(error)
         if all(outcomes.values()):
             return
@@ -138,7 +145,7 @@ class _Errand:
     def _part(self, key: str) -> Path:
         return self.clone.cache.temporary / f"{key}.part"
 
-    def failure(self, errors: list[SourceError], missing: list[Checkpoint]) -> CheckpointError:
+    def failure(self, errors: list[CheckpointError], missing: list[Checkpoint]) -> CheckpointError:
         """Return the error a user sees: what was tried, the state of the disk, the next step."""
         name = self.entry.name
         if not errors:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from scripts import sources
 from scripts.catalogue import TREE
-from scripts.errors import UsageError
+from scripts.errors import SourceError, UsageError
 from scripts.sources import host_of
 
 if TYPE_CHECKING:
@@ -32,11 +32,17 @@ class Offer:
     who: str  # what a message calls it
     place: str | Opener
     file: Checkpoint | None = None  # the one it has; None: what the publisher serves
+    spare: bool = True  # somebody else's copy: who fails altogether is not asked again
+
+    def failed(self, error: SourceError) -> str:
+        """Return the error's headline with the name that users know the place by."""
+        known = self.who.split()[-1] in error.what
+        return error.what if known else f"{self.who}: {error.what}"
 
 
 def told() -> str:
     """Return who may be asked, in the user's words."""
-    return f"{ORDER}={os.environ.get(ORDER, 'team,mirrors,publisher')}"
+    return f"{ORDER}={os.environ.get(ORDER) or 'team,mirrors,publisher'}"
 
 
 def of(clone: Clone, entry: Published) -> Iterator[Offer]:
@@ -45,7 +51,9 @@ def of(clone: Clone, entry: Published) -> Iterator[Offer]:
     The environment's SAMPT_SOURCES names those that may be asked, in its order.
     """
     for kind in _order(os.environ.get(ORDER)):
-        yield from kind(clone, entry)
+        for offer in kind(clone, entry):
+            if offer.who not in clone.line.silent:
+                yield offer
 
 
 def _team(clone: Clone, entry: Published) -> Iterator[Offer]:
@@ -65,13 +73,13 @@ def _near(clone: Clone, entry: Published) -> Iterator[Offer]:
             if "://" in base:
                 url = f"{base.rstrip('/')}/{quote(name)}"
                 yield Offer(f"the mirror {host_of(base)}", url, file)
-            elif (path := clone.root / Path(base).expanduser() / name).is_file():
+            elif os.path.isfile(path := clone.root / os.path.expanduser(base) / name):  # noqa: PTH111, PTH113 - these never raise
                 yield Offer(f"the mirror {base}", _opener(path), file)
 
 
 def _publisher(clone: Clone, entry: Published) -> Iterator[Offer]:
     url = sources.read(clone.root / "sources", entry.name).url
-    yield Offer(host_of(url), url)
+    yield Offer(host_of(url), url, spare=False)
 
 
 def _proven(clone: Clone, entry: Published) -> Iterator[Offer]:
@@ -101,7 +109,7 @@ def _opener(path: Path) -> Opener:
 
 
 def _order(told: str | None) -> tuple[Kind, ...]:
-    if told is None:
+    if not told:
         return _DEFAULT
     words = [word.strip() for word in told.split(",")]
     if unknown := [word for word in words if word not in _WORDS]:

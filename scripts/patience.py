@@ -24,7 +24,7 @@ class Patience:
     def __init__(self, network: Network, arrived: Callable[[], int], stop: threading.Event) -> None:
         """Watch `arrived`, a number of bytes that grows with progress."""
         self._network, self._arrived, self._stop = network, arrived, stop
-        self._seen = arrived()
+        self._seen = self._first = arrived()
         self._failures = 0  # since anybody's last byte
         self._row = 0  # since the last byte of the connection that fails
 
@@ -46,7 +46,9 @@ class Patience:
             limit = min(limit, _UNREACHED)
         if self._failures > limit:
             times = f"{self._failures} tries" if self._failures > 1 else "one try"
-            raise SourceError(f"{error.what} (given up after {times})") from error
+            given_up = SourceError(f"{error.what} (given up after {times})")
+            given_up.altogether = arrived == self._first
+            raise given_up from error
         self._stop.wait(max(self._delay() if self._row else 0.0, error.wait or 0.0))
 
     def _delay(self) -> float:

@@ -28,6 +28,7 @@ _PAGE = 1 << 16  # bytes of a page in which its title stands
 _REDIRECTS = 10
 _CONNECT = 10.0  # seconds
 _OK, _PARTIAL, _UNSATISFIABLE = 200, 206, 416
+_NO_ACCOUNT = {401, 407}  # 403 may be said of one file that is missing
 _BUSY = {408, 425, 429}  # and whatever is 500 or more
 # Longer numbers are no sizes, and int() refuses thousands of digits.
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
@@ -167,7 +168,9 @@ class Publisher:
         if code == _UNSATISFIABLE:
             raise RangeError(f"{self.host}: {status(response)}")
         if code not in (_OK, _PARTIAL):
-            raise SourceError(f"{self.host}: {status(response)}")
+            refused = SourceError(f"{self.host}: {status(response)}")
+            refused.altogether = code in _NO_ACCOUNT
+            raise refused
         if pages.announced(response.headers.get("Content-Type", "")):
             with said_plainly(self.host):
                 page = response.raw.read(_PAGE, decode_content=True)

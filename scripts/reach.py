@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import aiohttp
 import requests
 from dvc.config import NoRemoteError, RemoteNotFoundError
-from dvc.exceptions import DvcException
-from dvc_objects.fs.errors import AuthError, ConfigError, RemoteMissingDepsError
 from gcsfs.retry import HttpError  # type: ignore[import-untyped]
 from google.auth.exceptions import GoogleAuthError
 
@@ -20,20 +18,6 @@ from scripts.errors import CheckpointError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A remote may be of any kind; these are what DVC, gcsfs and aiohttp raise of theirs.
-_RAISED = (
-    AuthError,
-    ConfigError,
-    DvcException,
-    GoogleAuthError,
-    HttpError,
-    ImportError,  # DVC's, of a kind of remote whose plugin is not installed
-    OSError,
-    RemoteMissingDepsError,
-    ValueError,
-    aiohttp.ClientError,
-    asyncio.TimeoutError,
-)
 _OFFLINE = (
     aiohttp.ClientConnectionError,
     aiohttp.ClientPayloadError,
@@ -56,7 +40,9 @@ def reaching(name: str, url: str) -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     try:
         yield
-    except _RAISED as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # a remote may be of any kind, with errors of its own
         raise RemoteError(*_said(name, url, error)) from error
     finally:
         logging.disable(logging.NOTSET)

@@ -75,6 +75,9 @@ class _Transfer:
         with ExitStack() as stack:
             with self.line.slots, publisher.get(start, stop, validator=validator) as reply:
                 if not reply.ranged and start:
+                    self._expect(reply)
+                    if validator in (None, reply.validator):
+                        raise RangeError(f"{reply.host}: has no ranges to go on with")
                     raise ChangedError(f"{reply.host}: another version than the one begun")
                 if not reply.ranged:
                     return self._pour(reply)
@@ -89,8 +92,7 @@ class _Transfer:
 
     def _plan(self, reply: Reply, publisher: Publisher) -> Partial:
         """Open the partial file for what the publisher serves now, if it can be the pinned one."""
-        size, path = reply.total or 0, self.wanted.part
-        self.wanted.check_size(size, reply.host)
+        size, path = self._expect(reply) or 0, self.wanted.part
         if self.wanted.pin is None and reply.validator is None:
             raise RangeError(f"{reply.host}: nothing would tell two versions apart")
         check_room(path, size - partial.kept(path) + self.wanted.reserve, what=self.wanted.name)
@@ -103,18 +105,33 @@ class _Transfer:
             return self._pour(reply)
 
     def _pour(self, reply: Reply) -> Digest:
-        """Read a file whole, in one stream: it starts from its first byte each time."""
-        path, pin = self.wanted.part, self.wanted.pin
+        """Read a file whole, in one stream: it starts from its first byte each time.
+
+        Beside what was begun, which stays until the whole is there: another source may go on.
+        """
+        path, total = self.wanted.part, self._expect(reply)
+        whole = path.with_suffix(".whole")
+        if total is not None:
+            check_room(path, total + self.wanted.reserve, what=self.wanted.name)
+        self.wanted.bar.start(total, 0)
+        try:
+            digest = stream.pour(self._arriving(reply, total), whole, sha256=self.wanted.sha256)
+            if total is not None and digest.size < total:
+                raise TransientError(f"{reply.host}: the answer was cut short")
+            partial.discard(path)
+            with refusals(path):
+                whole.replace(path)
+        finally:
+            whole.unlink(missing_ok=True)
+        return digest
+
+    def _expect(self, reply: Reply) -> int | None:
+        """Return the size of what is served, or the pinned one; raise ContentError if it is not."""
+        pin = self.wanted.pin
         total = reply.total if reply.total is not None else (pin.size if pin else None)
         if total is not None:
             self.wanted.check_size(total, reply.host)
-            check_room(path, total + self.wanted.reserve, what=self.wanted.name)
-        partial.discard(path)
-        self.wanted.bar.start(total, 0)
-        digest = stream.pour(self._arriving(reply, total), path, sha256=self.wanted.sha256)
-        if total is not None and digest.size < total:
-            raise TransientError(f"{reply.host}: the answer was cut short")
-        return digest
+        return total
 
     def _arriving(self, reply: Reply, total: int | None) -> Iterator[bytes]:
         written = 0

@@ -41,12 +41,14 @@ def settle(clone: Clone, file: Checkpoint) -> Outcome | None:
     since. A wrong file stays where it is until the right one is there to replace it.
     """
     path, pin = clone.root / file.path, clone.pin(file)
-    _refuse_obstacles(clone.root, path)
-    if path.exists() and (held := _identify(clone.cache, path, pin)):
+    with refusals(path):
+        _refuse_obstacles(clone.root, path)
+        before = path.stat() if path.exists() else None
+    if before and (held := _identify(clone.cache, path, pin)):
         if pin is None:
             screen(clone, file, path)
         with refusals(path):
-            _own(clone, path, held)
+            _own(clone, path, held, before)
         return Outcome(file.path, "kept: already in place", held, first_use=pin is None)
     if pin and _in_cache(clone, pin):
         return place(clone, file, pin, "linked from the cache")
@@ -118,24 +120,43 @@ def as_pin(digest: Digest) -> Pin:
     return Pin(digest.md5, digest.size, digest.sha256)
 
 
-def _own(clone: Clone, path: Path, pin: Pin) -> None:
-    """See to it that the cache holds a verified file of the workspace, and that DVC knows it."""
+def _own(clone: Clone, path: Path, pin: Pin, before: os.stat_result) -> None:
+    """See to it that the cache holds a verified file of the workspace, and that DVC knows it.
+
+    `before` is what the file was before it was read; raises DiskError if it was written to since.
+    """
     cache, md5 = clone.cache, str(pin.md5)
     held = cache.object(md5)
-    if held.exists() and held.samefile(path):
+    ours = held.exists() and held.samefile(path)
+    if ours:
         cache.vouch(md5)
     elif not _in_cache(clone, pin):
         cache.adopt(path, md5)
+        ours = True
+    now = path.stat()
+    if (now.st_mtime_ns, now.st_size) != (before.st_mtime_ns, before.st_size):
+        if ours:
+            held.unlink()
+        raise _changing(file=str(path.relative_to(clone.root)))
     if path.is_symlink() and not path.resolve().is_relative_to(cache.folder.resolve()):
         cache.link(md5, path)  # a link to somebody's disk is not ours to depend on
     cache.remember(path, md5)
 
 
+def _changing(file: str) -> DiskError:
+    return DiskError(
+        f"{file} was written to while it was checked",
+        "It is left in its place, and was not taken into the cache.",
+        "Next: wait until whoever writes it has finished, then run again.",
+    )
+
+
 def _in_cache(clone: Clone, pin: Pin) -> bool:
     """Tell whether the cache holds the pinned bytes; a broken object goes to quarantine."""
     path = clone.cache.object(str(pin.md5))
-    if not path.exists():
-        return False
+    with refusals(path):
+        if not path.exists():
+            return False
     if _identify(clone.cache, path, pin):
         clone.cache.vouch(str(pin.md5))
         return True

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import shutil
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from dvc.repo import Repo
@@ -335,6 +338,30 @@ def test_a_configuration_that_cannot_be_read_is_told(clone: TestClone) -> None:
 
     with pytest.raises(CheckpointError, match=r"\.dvc/config: 1 fault"):
         Cache(clone.root)
+
+
+def test_links_of_a_killed_process_go(clone: TestClone) -> None:
+    """Where links are copies they may be gigabytes; those of a process that runs stay."""
+    folder = clone.root / ".dvc/tmp/fetch"
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["true"]) as ended:  # noqa: S607
+        pass
+    gone = [folder / f"{MD5}.{pid}.1.link" for pid in (ended.pid, "x", "9" * 30)]
+    alive = [folder / f"{MD5}.1.1.link", folder / f"{'0' * 32}.{ended.pid}.1.link"]
+    for path in [*gone, *alive]:
+        path.write_bytes(b"half a copy")
+
+    assert fetch.main([NAME]) == 0
+
+    assert sorted(folder.glob("*.link")) == sorted(alive)
+
+
+def test_a_user_without_a_name_is_served(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that runs as a number; DVC's state has no place then, and costs time alone."""
+    monkeypatch.setattr(getpass, "getuser", Mock(side_effect=KeyError("uid not found: 1234")))
+
+    assert fetch.main([NAME]) == 0
+    assert clone.tree().keys() == {PATH}
 
 
 def test_half_a_copy_does_not_stay(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:

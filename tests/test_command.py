@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.world.clones import TestClone
+
 PIN = Pin("a" * 32, 12_345, "b" * 64)
 
 
@@ -47,6 +49,13 @@ def test_an_error_is_one_message_and_an_exit_code(
 
     assert main([]) == code
     assert capsys.readouterr() == ("", "error: what\n")
+
+
+def test_a_reader_that_left_gets_no_traceback(clone: TestClone) -> None:
+    """As in `... | head -1`: the exit code is that of a pipe."""
+    done = clone.run("bash", "-c", 'python -m scripts.bom | true; echo "${PIPESTATUS[0]}"')
+
+    assert (done.stdout, done.stderr) == ("141\n", "")
 
 
 def test_a_message_is_a_headline_and_indented_details(capsys: pytest.CaptureFixture[str]) -> None:

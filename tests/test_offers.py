@@ -7,13 +7,16 @@ import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
+from dvc.data_cloud import DataCloud
 
 from scripts import fetch, unpack
 from scripts.clone import Clone
 from tests.conftest import SCALE
-from tests.transfers import md5
+from tests.processes import without_root
+from tests.transfers import MIB, md5
 from tests.world import Fault
 from tests.world.checkpoints import files, published
 
@@ -99,6 +102,80 @@ def test_an_object_that_cannot_be_read_is_no_reason_to_stop(
     assert "the remote team: input/output error; asking github.com" in capsys.readouterr().err
 
 
+def test_a_folder_of_the_team_that_may_not_be_read_costs_one_line(clone: TestClone) -> None:
+    """Rights that somebody forgot: the first file tells why, the others are not tried there."""
+    held = team(clone)
+    held.parent.chmod(0o000)
+    names = (NAME, "superpoint_v1", "superglue_indoor")
+
+    done = clone.run(*without_root(), sys.executable, "-m", "scripts.fetch", *names)
+
+    held.parent.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    told = "sam_mobile_vit_t: the remote team: permission denied; asking github.com\n"
+    assert done.stderr.startswith(told)
+    assert done.stderr.count("the remote team") == 1
+    assert len(clone.tree()) == 3
+
+
+@pytest.mark.parametrize("code", [401, 407])
+def test_a_team_that_does_not_know_us_is_asked_once(
+    clone: TestClone, world: World, capsys: Capture, code: int
+) -> None:
+    """A bucket over plain https that wants an account: one line, then on."""
+    clone.run("dvc", "remote", "modify", "--local", "team", "url", "https://bucket.test/prefix")
+    world.publish(f"https://bucket.test/prefix/files/md5/{md5(DATA)[:2]}/{md5(DATA)[2:]}", DATA)
+    world.fault("https://bucket.test/*", Fault.status(code))
+
+    assert fetch.main([NAME, "superpoint_v1"]) == 0
+
+    told = capsys.readouterr().err.splitlines()
+    assert len([request for request in world.requests if request.host == "bucket.test"]) == 1
+    assert told[0].startswith(f"sam_mobile_vit_t: the remote team: bucket.test: {code}")
+    assert told[0].endswith("; asking github.com")
+    assert [line for line in told if "team" in line] == told[:1]
+
+
+def test_a_mirror_that_is_down_is_tried_once(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Its retries are spent on the first file alone."""
+    _hasten(clone)
+    mirrors(clone, NEAR)
+    world.fault(f"{NEAR}/*", Fault.stall(0, seconds=20))
+    near(world)
+
+    assert fetch.main([NAME, "superpoint_v1"]) == 0
+
+    assert len({request.path for request in world.requests if request.host == "near.test"}) == 1
+    assert capsys.readouterr().err.count("near.test") == 1
+
+
+def test_a_mirror_that_announces_more_than_a_disk_holds_means_the_next_source(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Of a file whose size nobody pinned, any number may be told."""
+    mirrors(clone, NEAR)
+    near(world, bytes(MIB))
+    lock = clone.read("dvc.lock").decode()
+    (clone.root / "dvc.lock").write_text(re.sub(r"\n +size: \d+", "", lock))
+    world.fault(f"{NEAR}/*", Fault.announce(10**17))
+
+    assert fetch.main([NAME]) == 0
+
+    told = "sam_mobile_vit_t: the mirror near.test: sam_mobile_vit_t: not enough room in "
+    out, err = capsys.readouterr()
+    assert err.startswith(told)
+    assert "fetched from github.com" in out
+
+
+def test_a_mirror_that_cannot_be_looked_at_is_passed_over(clone: TestClone) -> None:
+    """A home that nobody has, a name too long for any disk."""
+    mirrors(clone, "~nobody-of-this-name/tree", "x" * 300)
+
+    assert fetch.main([NAME]) == 0
+
+
 def test_a_team_remote_without_account_is_read_by_our_own_transfer(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
@@ -138,9 +215,17 @@ def test_a_remote_that_lacks_the_object_is_named_and_the_next_is_asked(
     assert "the remote team does not have it; asking github.com" in done.stderr
 
 
-def test_a_remote_that_cannot_be_reached_costs_one_line(clone: TestClone, capsys: Capture) -> None:
-    """It is not asked again in this run."""
+@pytest.mark.parametrize("raised", [None, RuntimeError("of a plugin's own")])
+def test_a_remote_that_cannot_be_reached_costs_one_line(
+    clone: TestClone,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: Exception | None,
+) -> None:
+    """It is not asked again in this run, whatever kind of error a plugin raises."""
     clone.run("dvc", "remote", "modify", "--local", "team", "url", "ssh://127.0.0.1:1/nowhere")
+    if raised:
+        monkeypatch.setattr(DataCloud, "get_remote", Mock(side_effect=raised))
 
     assert fetch.main([NAME, "superpoint_v1"]) == 0
 
@@ -362,6 +447,17 @@ def test_the_cache_is_enough(clone: TestClone, monkeypatch: pytest.MonkeyPatch) 
 
     assert fetch.main([NAME]) == 0
     assert clone.tree() == {PATH: DATA}
+
+
+def test_an_empty_order_is_the_usual_one(
+    clone: TestClone, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """A variable that a script left empty says nothing."""
+    monkeypatch.setenv("SAMPT_SOURCES", "")
+    team(clone)
+
+    assert fetch.main([NAME]) == 0
+    assert "fetched from the remote team" in capsys.readouterr().out
 
 
 def test_an_order_that_names_nobody_is_a_usage_error(

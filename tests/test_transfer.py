@@ -175,6 +175,30 @@ def test_what_one_source_began_another_goes_on_with(
     assert world.served() == len(BIG) - kept
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault.no_ranges() | Fault.body(bytes(1000)),
+        Fault.no_ranges() | Fault.cut(1000),
+    ],
+    ids=["another size", "cut short"],
+)
+def test_an_answer_without_ranges_leaves_what_was_begun(
+    clone: TestClone, world: World, capsys: Capture, begun: Path, fault: Fault
+) -> None:
+    """A portal on the way, or a server that lost its ranges: the next run goes on."""
+    kept = partial.kept(begun)
+    transfers.limit(clone, retries=1)
+    world.fault(URL, fault)
+
+    assert attempt(clone, capsys).code == 1
+
+    assert partial.kept(begun) == kept
+    world.clear()
+    assert attempt(clone, capsys).code == 0
+    assert world.served() == len(BIG) - kept
+
+
 def test_two_sources_that_do_not_fit_together_cost_a_new_start(
     clone: TestClone, capsys: Capture, begun: Path
 ) -> None:

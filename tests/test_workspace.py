@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from tests.processes import without_root
 from tests.world.checkpoints import files
 
 if TYPE_CHECKING:
+    from scripts.digests import Digest
     from tests.world import World
     from tests.world.clones import TestClone
 
@@ -89,6 +91,50 @@ def test_place_and_cache_make_up_for_one_another(clone: TestClone, world: World,
     assert world.requests == []
     assert path.samefile(held)
     assert path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_file_that_is_written_to_while_it_is_checked_is_not_believed(
+    clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch, *, cached: bool
+) -> None:
+    """A copy that somebody is still making: the bytes that were hashed are not those it has now."""
+    assert fetch.main([NAME]) == 0
+    path, (held,) = clone.root / PATH, clone.objects()
+    if not cached:
+        shutil.rmtree(clone.root / ".dvc/cache")
+    path.unlink()
+    path.write_bytes(DATA)
+    real = digests.of_file
+
+    def slow(read: Path, *, sha256: bool = True) -> Digest:
+        digest = real(read, sha256=sha256)
+        read.write_bytes(b"written meanwhile")
+        return digest
+
+    monkeypatch.setattr(digests, "of_file", slow)
+
+    assert fetch.main([NAME]) == 1
+
+    assert "was written to while it was checked" in capsys.readouterr().err
+    assert path.read_bytes() == b"written meanwhile"
+    assert clone.objects() == ({held: DATA} if cached else {})
+    assert "changed outs" in clone.run("dvc", "status", f"fetch@{NAME}").stdout
+
+
+@pytest.mark.parametrize("closed", ["models/sam_ckpts", ".dvc/cache/files/md5"])
+def test_a_folder_that_may_not_be_looked_into_is_told(clone: TestClone, closed: str) -> None:
+    """One message, and not a traceback."""
+    assert fetch.main([NAME]) == 0
+    if not closed.startswith("models"):
+        shutil.rmtree(clone.root / "models")
+    (clone.root / closed).chmod(0o000)
+
+    done = clone.run(*without_root(), sys.executable, "-m", "scripts.fetch", NAME)
+
+    (clone.root / closed).chmod(0o755)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: may not ")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_in_the_place_of_a_file_is_left_alone(

@@ -150,6 +150,11 @@ class Fault:
         return Fault("wrong range", lambda _, reply: replace(reply, skew=shift))
 
     @staticmethod
+    def announce(total: int) -> Fault:
+        """Tell a size in Content-Range that is not the file's."""
+        return Fault("announce", lambda _, reply: replace(reply, told=total))
+
+    @staticmethod
     def reset(*, after: int | None = None) -> Fault:
         """Reset the connection before the reply, or after so many body bytes."""
         if after is None:

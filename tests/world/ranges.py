@@ -48,4 +48,4 @@ def _fresh(request: Request, reply: Reply) -> bool:
 
 
 def _size(reply: Reply) -> int:
-    return len(reply.body)
+    return len(reply.body) if reply.told is None else reply.told

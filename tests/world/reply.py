@@ -33,6 +33,7 @@ class Reply:
     ranges: bool = False
     accept_ranges: bool = False
     skew: int = 0  # added to the positions in Content-Range
+    told: int | None = None  # the size in Content-Range, if it is not that of the body
     delivery: Delivery = field(default_factory=Delivery)
 
     def having(self, **headers: str) -> Reply:
