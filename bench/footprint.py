@@ -18,6 +18,7 @@ from bench.transfers import size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bench.clone import Clone
     from bench.files import File
     from bench.lab import Lab
     from bench.race import Standing
@@ -29,26 +30,49 @@ _LAPS = ("during, the most", "after")
 
 
 def memory(lab: Lab) -> Section:
-    """Measure the peak memory of the fetch command for a small and a large file."""
-    rows = [_peaks(lab, file) for file in (lab.small(0), lab.large)]
+    """Measure the peak memory of fetch for a small and a large file, and of prefetch for many."""
+    rows = [_peaks(lab, "fetch", [file]) for file in (lab.small(0), lab.large)]
+    rows += [_peaks(lab, "prefetch", lab.batch(), team=team) for team in (False, True)]
     targets = [Target(f"{row.name}, the worst run", row.most, _MEMORY, "MB") for row in rows]
-    remark = "Resident, in MB of 10^6 bytes: the largest process of the command, as wait4 tells."
-    return Section("memory", "peak memory", rows, targets, {}, remark)
+    return Section("memory", "peak memory", rows, targets, {}, _RESIDENT)
 
 
-def _peaks(lab: Lab, file: File) -> Row:
+_RESIDENT = (
+    "Resident, in MB of 10^6 bytes: the largest process of the command, as wait4 tells. "
+    "The team's remote is one that only DVC can read: http with a password."
+)
+
+
+def _peaks(lab: Lab, command: str, files: Sequence[File], *, team: bool = False) -> Row:
     told = lab.base / "peak"
-    with lab.clone([(file, lab.nginx.url(file.name))]) as clone:
-        fetch = [sys.executable, "-m", "scripts.fetch", clone.entries[0].name]
-        words = [sys.executable, "-IS", str(peak.__file__), str(told), *fetch]
+    with lab.clone([(file, lab.nginx.url(file.name)) for file in files]) as clone:
+        names = [entry.name for entry in clone.entries]
+        words = [sys.executable, "-IS", str(peak.__file__), str(told)]
+        words += [sys.executable, "-m", f"scripts.{command}", *names]
+        if team:
+            _share(lab, clone, files)
 
         def action() -> list[float]:
             clone.place.run(*words)
             return [int(told.read_text("ascii")) / 1e6]
 
-        name = f"python -m scripts.fetch NAME, {size(file.size)}"
+        many = f"{len(files)} x " if len(files) > 1 else ""
+        name = f"python -m scripts.{command}, {many}{size(files[0].size)}"
+        name += " from the team" if team else ""
         contender = Contender(name, action, "md5", clone.reset, clone.verify)
         return race([contender], lab.plan.rounds)[0].row(unit="MB")
+
+
+def _share(lab: Lab, clone: Clone, files: Sequence[File]) -> None:
+    """Serve the files as the objects of the team's remote, with a password."""
+    for file in files:
+        held = lab.base / "files/team/files/md5" / file.md5[:2] / file.md5[2:]
+        held.parent.mkdir(parents=True, exist_ok=True)
+        held.unlink(missing_ok=True)
+        held.hardlink_to(lab.base / "files" / file.name)
+    told = {"url": lab.nginx.url("team"), "auth": "basic", "user": "u", "password": "p"}
+    for key, value in told.items():
+        clone.place.run("dvc", "remote", "modify", "--local", "team", key, value)
 
 
 def disk(lab: Lab) -> Section:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scripts.wanted import Wanted
 
 _DRIVE = "drive.google.com"
-_CHUNK = 1 << 20  # bytes
+_CHUNK = 1 << 21  # bytes: of a remote that DVC reads, each is a request
 
 
 def carry(offer: Offer, wanted: Wanted, line: Line) -> Digest:

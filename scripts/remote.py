@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 _CREATE, _DELETE = "storage.objects.create", "storage.objects.delete"
 _READ = ("storage.objects.get", "storage.objects.list")
 _GONE, _HIDDEN = (404, 410), (401, 403)  # without a right to list, what is missing is forbidden
-_CHUNK = 1 << 20  # bytes
-_BLOCK = 1 << 24  # bytes a request
+_CHUNK = 1 << 21  # bytes a request
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,8 @@ class Remote:
         """Open the object of this md5 for reading."""
         with reaching(self.name, self.url):
             place = self._odb.oid_to_path(md5)
-            with self._remote.fs.open(place, "rb", block_size=_BLOCK) as file:
+            # Without a cache of fsspec's, a read is a request, and its bytes are held once.
+            with self._remote.fs.open(place, "rb", cache_type="none") as file:
                 yield file
 
     def push(self, paths: Sequence[str]) -> int:
