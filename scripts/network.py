@@ -36,4 +36,5 @@ class Line:
         """Make as many slots as there may be ranges in flight."""
         self.network = network
         self.slots = threading.Semaphore(network.connections)
+        self.archive = threading.Lock()  # one lies on the disk beside its members, not several
         self.silent: set[str] = set()  # who failed altogether, and is asked no more in this run

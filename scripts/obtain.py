@@ -90,6 +90,11 @@ class _Errand:
         return {file: place(self.clone, file, as_pin(digest), how)}
 
     def _unpacked(self, offer: Offer, missing: list[Checkpoint]) -> dict[Checkpoint, Outcome]:
+        with self.clone.line.archive:
+            return self._through(offer, missing)
+
+    def _through(self, offer: Offer, missing: list[Checkpoint]) -> dict[Checkpoint, Outcome]:
+        """Bring the archive, take out what is missing, and drop it."""
         pin = Pin(None, None, self.entry.sha256) if self.entry.sha256 else None
         part = self._part(self.entry.name)
         _, how = self._carried(offer, part, pin)

@@ -9,14 +9,13 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts import disk, partial
 from scripts.errors import DiskError
-from tests import transfers
+from tests import disks, transfers
 from tests.transfers import MIB, NAME, URL, assert_placed, attempt, noise, part_of
 from tests.world import Fault
 from tests.world.checkpoints import DRIVE
@@ -50,14 +49,11 @@ def small(pinned: TestClone) -> Iterator[Path]:
     """A file system of 12 MiB where partial files lie."""
     folder = pinned.root / ".dvc/tmp/fetch"
     folder.mkdir(parents=True)
-    words = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
-    if (
-        not shutil.which("mount")
-        or subprocess.run(words, capture_output=True, check=False).returncode  # noqa: S603
-    ):
-        pytest.skip("mounting a small file system takes root and a kernel that lets us")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S603, S607
+    try:
+        with disks.small(folder, 12 * MIB) as mounted:
+            yield mounted
+    except disks.NoRightError as error:
+        pytest.skip(f"no small file system: {error}")
 
 
 @pytest.mark.parametrize("fault", [Fault.none(), Fault.no_ranges()])
@@ -127,7 +123,7 @@ def test_a_disk_that_fills_up_in_the_middle_keeps_what_has_arrived(
         until = time.monotonic() + 30
         while partial.kept(part_of(pinned, BIG)) < MIB and time.monotonic() < until:
             time.sleep(0.01)
-        fill(small / "somebody's")
+        disks.fill(small / "somebody's")
         _, err = process.communicate(timeout=30)
     kept = partial.kept(part_of(pinned, BIG))
     world.clear()
@@ -141,15 +137,6 @@ def test_a_disk_that_fills_up_in_the_middle_keeps_what_has_arrived(
     assert attempt(pinned, capsys).code == 0
     assert_placed(pinned, BIG)
     assert world.served() <= len(BIG) - kept + MIB
-
-
-def fill(path: Path) -> None:
-    """Write until the disk is full."""
-    with path.open("wb", buffering=0) as file:
-        for size in (MIB, 1 << 12):
-            with suppress(OSError):
-                while True:
-                    file.write(bytes(size))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,15 @@ from tests.world import Fault
 from tests.world.checkpoints import files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scripts.digests import Digest
+    from scripts.network import Line
+    from scripts.offers import Offer
+    from scripts.wanted import Wanted
     from tests.world import World
+
+    Carry = Callable[[Offer, Wanted, Line], Digest]
     from tests.world.clones import TestClone
 
     Capture = pytest.CaptureFixture[str]
@@ -83,6 +91,32 @@ def test_an_existing_tree_is_checked_and_kept(
 
     assert (world.requests, len(clone.objects())) == ([], 25)
     assert capsys.readouterr().out.count("kept: already in place") == 25
+
+
+def test_one_archive_lies_on_the_disk_at_a_time(
+    clone: TestClone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside its members each is room that nobody counted; other files come meanwhile."""
+    real: Carry = obtain.carry  # type: ignore[attr-defined] # where it is looked up
+    there: list[str] = []
+    most = [0]
+
+    def slow(offer: Offer, wanted: Wanted, line: Line) -> Digest:
+        there.append(wanted.name)
+        most.append(len(there))
+        time.sleep(0.2)
+        try:
+            return real(offer, wanted, line)
+        finally:
+            there.remove(wanted.name)
+
+    monkeypatch.setattr(obtain, "carry", slow)
+
+    assert prefetch.main(["pips", "pips_plus_plus", "raft"]) == 0
+
+    assert max(most) == 1
+    assert prefetch.main(["sam_vit_b", "sam_vit_l"]) == 0
+    assert (max(most), len(clone.tree())) == (2, 9)
 
 
 def test_hosts_take_turns(clone: TestClone) -> None:
