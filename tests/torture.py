@@ -141,9 +141,11 @@ class Torture:
 
     @contextmanager
     def _disk(self) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="torture-") as folder:
-            with disks.small(Path(folder), DISK) as disk:
-                yield disk
+        with (
+            tempfile.TemporaryDirectory(prefix="torture-") as folder,
+            disks.small(Path(folder), DISK) as disk,
+        ):
+            yield disk
 
     @contextmanager
     def _fresh(self, above: Path | None = None) -> Iterator[TestClone]:
