@@ -12,7 +12,7 @@ from bench.command import FailedError, Place, kill
 from bench.race import Contender, Row, Standing, race
 from bench.report import Section, Target
 from bench.transfers import size
-from scripts.partial import Version
+from scripts.partial import blocks
 from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def killed(lab: Lab) -> Section:
     laps = standings[0].laps if not standings[0].failure else []
     worst = max((served - missing for missing, served in laps), default=None)
     connections = load(REPOSITORY / "params.yaml")["network"]["connections"]
-    block = Version("", None, file.size).block * connections / 1e6
+    block = len(blocks(file.size)[0]) * connections / 1e6
     what = "second run: served - missing, the worst run; one block a connection"
     targets = [Target(what, worst, block, "MB")]
     title = f"{size(file.size)}, kill -9 at {_SHARE:.0%}, run again"

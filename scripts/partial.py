@@ -29,20 +29,26 @@ class Version:
     size: int
     pin: str | None = None  # the hash they must have in the end
 
-    @property
-    def block(self) -> int:
-        """Size of a block in bytes: a sixteenth, so that eight connections stay busy to the end."""
-        return min(max(self.size // 16 // MIB * MIB, MIB), _LARGEST)
-
-    @property
-    def count(self) -> int:
-        """Number of blocks."""
-        return -(-self.size // self.block)
-
     def continues(self, begun: Version) -> bool:
         """Tell whether what was begun can be gone on with: from another source if a pin decides."""
         elsewhere = self.url != begun.url and self.pin is not None
         return begun == self or (elsewhere and (begun.pin, begun.size) == (self.pin, self.size))
+
+
+def blocks(size: int) -> list[range]:
+    """Return the ranges of bytes that a file is asked for in, one request each.
+
+    A sixteenth, so that eight connections stay busy. The last eight of the largest blocks come in
+    quarters: all connections end together, and little is left to hash after the last byte.
+    """
+    most = min(max(size // 16 // MIB * MIB, MIB), _LARGEST)
+    tail = size - 8 * _LARGEST if most == _LARGEST else size
+    found, start = [], 0
+    while start < size:
+        stop = min(start + (most if start < tail else most // 4), size)
+        found.append(range(start, stop))
+        start = stop
+    return found
 
 
 class Partial:
@@ -58,7 +64,7 @@ class Partial:
         """Open or create the file at `path`; go on where the journal of the same version ended."""
         self.path, self.version = path, version
         self.journal = journal_of(path)
-        self.block, self.count = version.block, version.count
+        self._blocks = blocks(version.size)
         begun, done = _begun(path)
         if not begun or not version.continues(begun):
             done = set()
@@ -68,11 +74,16 @@ class Partial:
             self.fd = os.open(path, flags, 0o600)
             os.ftruncate(self.fd, version.size)
             self._log = self._start_journal(done)
-        self._filled = [_begun_of(version, n, done) for n in range(self.count)]
+        self._filled = [_begun_of(block, done) for block in self._blocks]
         self._open = [n for n in reversed(range(self.count)) if self.missing(n)]
         self._lock = threading.Lock()
         self._front = 0
         self._lines, self._synced = len(done), time.monotonic()
+
+    @property
+    def count(self) -> int:
+        """Number of blocks."""
+        return len(self._blocks)
 
     @property
     def present(self) -> int:
@@ -81,7 +92,7 @@ class Partial:
 
     def length(self, number: int) -> int:
         """Return the size of a block in bytes; the last one may be shorter."""
-        return _length(self.version, number)
+        return len(self._blocks[number])
 
     def take(self) -> int | None:
         """Return the first block nobody works on, or None."""
@@ -90,7 +101,7 @@ class Partial:
 
     def position(self, number: int) -> int:
         """Return the offset in the file of the first byte a block still lacks."""
-        return number * self.block + self._filled[number]
+        return self._blocks[number].start + self._filled[number]
 
     def missing(self, number: int) -> int:
         """Return how many bytes a block still lacks."""
@@ -100,7 +111,7 @@ class Partial:
         """Write the next bytes of a block; only the thread that took it may. Raise DiskError."""
         with refusals(self.path):
             write_at(self.fd, data, self.position(number))
-        first, last = self.position(number) // _CELL, _cells(self.version, number).stop
+        first, last = self.position(number) // _CELL, _cells(self._blocks[number]).stop
         self._filled[number] += len(data)
         stop = self.position(number) // _CELL if self.missing(number) else last
         if first < stop:
@@ -161,7 +172,7 @@ def discard(path: Path) -> None:
 def kept(path: Path) -> int:
     """Return how many bytes of a partial file the next run will not ask for again."""
     version, done = _begun(path)
-    return sum(_begun_of(version, n, done) for n in range(version.count)) if version else 0
+    return sum(_begun_of(block, done) for block in blocks(version.size)) if version else 0
 
 
 def gap(path: Path, url: str, pin: str | None) -> tuple[int, int, str | None]:
@@ -175,7 +186,7 @@ def gap(path: Path, url: str, pin: str | None) -> tuple[int, int, str | None]:
         return 0, MIB, None
     if not replace(version, url=url, pin=pin).continues(version):
         return 0, MIB, None
-    end = (start // version.block + 1) * version.block
+    end = next(block.stop for block in blocks(version.size) if start in block)
     return start, min(start + MIB, end), version.validator if version.url == url else None
 
 
@@ -205,21 +216,16 @@ def _begun(path: Path) -> tuple[Version | None, set[int]]:
     return version, set(done if same else done[: max(synced, default=0)])
 
 
-def _cells(version: Version, number: int) -> range:
+def _cells(block: range) -> range:
     """Return the cells of a block; the last one of a file may be shorter."""
-    start = number * version.block
-    return range(start // _CELL, -(-(start + _length(version, number)) // _CELL))
+    return range(block.start // _CELL, -(-block.stop // _CELL))
 
 
-def _begun_of(version: Version, number: int, done: set[int]) -> int:
+def _begun_of(block: range, done: set[int]) -> int:
     """Return how many bytes of a block are there: it is filled from its first cell on."""
-    cells = _cells(version, number)
+    cells = _cells(block)
     finished = next((n for n, cell in enumerate(cells) if cell not in done), len(cells))
-    return min(finished * _CELL, _length(version, number))
-
-
-def _length(version: Version, number: int) -> int:
-    return min(version.block, version.size - number * version.block)
+    return min(finished * _CELL, len(block))
 
 
 def _line(number: int, word: str = "") -> str:

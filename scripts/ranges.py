@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scripts.progress import Bar
     from scripts.publisher import Publisher, Reply
 
-_PAUSE = 0.02  # seconds between two connections that join
+_PAUSE = 0.01  # seconds between two connections that join
 _BACKLOG = 2 << 20  # bytes
 _HEED = 0.2  # seconds: a Ctrl-C just before an endless wait would be heard only after it
 

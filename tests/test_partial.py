@@ -37,11 +37,22 @@ def fill(part: Partial, *numbers: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "block"), [(0, MIB), (10, MIB), (64 * MIB, 4 * MIB), (2 << 30, 16 * MIB)]
+    ("size", "lengths"),
+    [
+        (0, []),
+        (10, [10]),
+        (64 * MIB + 7, [4 * MIB] * 16 + [7]),
+        (255 * MIB, [15 * MIB] * 17),
+        (1 << 30, [16 * MIB] * 56 + [4 * MIB] * 32),
+        ((1 << 30) - 1, [16 * MIB] * 56 + [4 * MIB] * 31 + [4 * MIB - 1]),
+    ],
 )
-def test_blocks_are_a_sixteenth_within_limits(size: int, block: int) -> None:
-    """Small files in MiB, and never more than sixteen MiB lost by a kill."""
-    assert Version("u", None, size).block == block
+def test_blocks_are_a_sixteenth_within_limits(size: int, lengths: list[int]) -> None:
+    """Small files in MiB, never more than sixteen MiB; where they are so large, less at the end."""
+    found = partial.blocks(size)
+
+    assert [len(block) for block in found] == lengths
+    assert [b.start for b in found] == [0, *(b.stop for b in found)][: len(found)]
 
 
 def test_blocks_are_taken_once_and_from_the_front(part: Partial) -> None:
