@@ -22,7 +22,7 @@ LIMITS: Mapping[str, tuple[type[float], float, float]] = {
 class Network:
     """Ranges in flight, failures in a row, seconds; and the mirrors of this site."""
 
-    connections: int = 8
+    connections: int = 10
     retries: int = 6
     backoff: float = 0.5
     timeout: float = 30.0

@@ -38,7 +38,7 @@ class Version:
 def blocks(size: int) -> list[range]:
     """Return the ranges of bytes that a file is asked for in, one request each.
 
-    A sixteenth, so that eight connections stay busy. The last eight of the largest blocks come in
+    A sixteenth, so that all connections stay busy. The last eight of the largest blocks come in
     quarters: all connections end together, and little is left to hash after the last byte.
     """
     most = min(max(size // 16 // MIB * MIB, MIB), _LARGEST)

@@ -36,9 +36,9 @@ SCALE = 100
 RATE = 6_000_000  # bytes a second and connection: slow enough to be hit half-way
 PATIENCE = 60  # seconds; a command that takes longer hangs
 LIMIT = 1.1  # bytes served for each byte of content
-# What one stop may cost beside that: of eight connections a cell of the journal, and a slice that
+# What one stop may cost beside that: of ten connections a cell of the journal, and a slice that
 # the server counts as it hands it to the socket. Small files have little content to set it against.
-STOP = 8 * ((1 << 18) + RATE // TICKS)
+STOP = 10 * ((1 << 18) + RATE // TICKS)
 OURS: Sequence[tuple[str, ...]] = (
     ("fetch", "sam_vit_h"),
     ("fetch", "sam_hq_vit_h"),
