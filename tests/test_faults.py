@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -229,6 +230,19 @@ def test_a_stream_that_goes_on_beyond_the_pinned_size_is_left(
     assert_failed(clone, run, world, "serves another file than the pinned one", "6,295,777 bytes")
     assert len(BIG) - 2 * MIB < max(written) < len(BIG) + 2 * MIB
     assert list((clone.root / ".dvc/tmp/fetch").glob("*.whole")) == []
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year back, a year on: waits and rates are measured by a clock that does neither."""
+    real, turns = time.time, itertools.cycle((-1, 1))
+    monkeypatch.setattr(time, "time", lambda: real() + next(turns) * 365 * 86400)
+    world.fault(URL, Fault.status(503, retry_after=0), Fault.none(), Fault.cut(MIB // 2))
+
+    assert attempt(clone, capsys).code == 0
+
+    assert_placed(clone, BIG)
 
 
 def test_what_is_compressed_for_the_way_is_unpacked(

@@ -20,8 +20,9 @@ from scripts.partial import MIB, Partial, Version
 from scripts.pins import Pin
 from scripts.progress import Bar
 from scripts.wanted import Wanted
-from tests.transfers import URL, md5, noise
+from tests.transfers import HOST, URL, md5, noise
 from tests.world import Fault
+from tests.world.checkpoints import HQ_67AB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tests.world.reply import Reply
 
 DATA = noise(2 * MIB + 99)  # three blocks
+HUGGING = f"{HQ_67AB}/sam_hq_vit_b.pth"
 ETAG = '"right"'
 PIN = Pin(md5(DATA), len(DATA))
 NETWORK = Network(connections=3, retries=1, backoff=0.001, timeout=0.1)
@@ -61,6 +63,7 @@ FAULTS = [
 def folder(clone: TestClone, world: World) -> Path:
     """Serve the file, and return where partial files lie."""
     world.publish(URL, DATA, etag=ETAG)
+    world.publish(HUGGING, DATA)
     return clone.root
 
 
@@ -70,35 +73,49 @@ def wanted(folder: Path) -> Wanted:
     return Wanted("name", part, PIN, Bar("name", quiet=True))
 
 
-def right_or_ours(wish: Wanted) -> None:
+def right_or_ours(wish: Wanted, url: str = URL, connections: int = 3) -> None:
     """The bytes are the pinned ones, on disk, or the error is one a user can read."""
     with suppress(CheckpointError):
-        digest = transfer.bring(URL, wish, Line(NETWORK))
+        digest = transfer.bring(url, wish, Line(replace(NETWORK, connections=connections)))
         assert PIN.matches(digest)
         assert PIN.matches(of_file(wish.part))
 
 
-def then_right(world: World, wish: Wanted) -> None:
+def then_right(world: World, wish: Wanted, url: str = URL) -> None:
     """Once the network is well again, the next run completes, whatever the last one left."""
     world.clear()
-    assert PIN.matches(transfer.bring(URL, wish, Line(PATIENT)))
+    assert PIN.matches(transfer.bring(url, wish, Line(PATIENT)))
     assert wish.part.read_bytes() == DATA
 
 
-@settings(SETTINGS, max_examples=25)
-@given(st.lists(st.lists(st.sampled_from(FAULTS), min_size=1, max_size=2), max_size=8))
+@settings(SETTINGS, max_examples=40)
+@given(
+    st.lists(st.lists(st.sampled_from(FAULTS), min_size=1, max_size=2), max_size=8),
+    st.tuples(
+        st.sampled_from([URL, HUGGING]),
+        st.sampled_from([1, 1, 3]),
+        st.sampled_from([None, None, None, None, None, "certificate", 407, 502, 0]),
+    ),
+)
 def test_no_combination_of_faults_gives_a_wrong_byte(
-    world: World, folder: Path, script: list[list[Fault]]
+    world: World, folder: Path, script: list[list[Fault]], line: tuple[str, int, str | int | None]
 ) -> None:
-    """Each request meets the faults of its turn; the last ones stay."""
+    """Each request, of a redirect too, meets the faults of its turn; the last ones stay.
+
+    Over one connection an example replays as it was; over three, threads take turns as they like.
+    """
     world.clear()
-    wish = wanted(folder)
+    wish, (url, connections, way) = wanted(folder), line
     for faults in itertools.zip_longest(*script, fillvalue=Fault.none()) if script else ():
-        world.fault(URL, *faults)
+        world.fault("*", *faults)
+    if way == "certificate":
+        world.distrust("huggingface.co")
+    elif isinstance(way, int):
+        world.refuse(HOST, way)
 
-    right_or_ours(wish)
+    right_or_ours(wish, url, connections)
 
-    then_right(world, wish)
+    then_right(world, wish, url)
 
 
 LINES = st.one_of(
@@ -149,7 +166,8 @@ def scribble(journal: Path, data: st.DataObject) -> None:
         return
     drawn = data.draw(st.one_of(HEADERS.map(repr), HEADERS.map(as_json)))
     first = journal.read_text().splitlines()[0] if data.draw(st.booleans()) else drawn
-    lines = [first, *data.draw(st.lists(LINES, max_size=8))]
+    vouched = map("{:08d}".format, range(data.draw(st.integers(0, 4))))
+    lines = [first, *vouched, *data.draw(st.lists(LINES, max_size=8))]
     journal.write_text("\n".join(lines), encoding="utf-8", errors="replace")
 
 
