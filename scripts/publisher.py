@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _READ = 1 << 18  # bytes gathered for one write; TLS gives 16 KiB at a time
-_RECEIVE = 1 << 16  # bytes asked for at once
 _PAGE = 1 << 16  # bytes of a page in which its title stands
 _REDIRECTS = 10
 _CONNECT = 10.0  # seconds
@@ -63,7 +62,7 @@ class Reply:
         pieces: list[bytes] = []
         left = _READ
         try:
-            while left and (piece := raw.read1(min(left, _RECEIVE), decode_content=False)):
+            while left and (piece := raw.read1(left, decode_content=False)):
                 pieces.append(piece)
                 left -= len(piece)
         except (OSError, urllib3.exceptions.HTTPError):
