@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scripts.errors import PickleError
 from scripts.nodes import Node
-from scripts.opcodes import index, literal, operations
+from scripts.opcodes import Frames, index, literal, names, operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,14 +42,18 @@ def follow(data: Data, start: int = 0, *, keep: int = KEPT) -> Pickle:
 
     Never raises for what the bytes are: `fault` says why the reading ended before a STOP.
     """
-    machine = _Machine(data, keep)
+    machine, frames = _Machine(data, keep), Frames()
     end, fault = start, None
     try:
         for operation in operations(data, start):
+            frames.step(operation, data)
             machine.step(operation)
             end = operation.end
     except PickleError as error:
         fault = error.what
+    if frames.lie:
+        machine.imports[UNKNOWN] = None  # that of another pickle, which is not read here
+        fault = fault or "a frame of it ends elsewhere than its operations"
     if machine.loose:
         machine.imports["builtins.getattr"] = None
     value = machine.pop() if fault is None else None
@@ -146,7 +150,7 @@ class _Machine:
         return Node("import", name=name)
 
     def imported(self, _: str, raw: bytes) -> None:
-        self.push(self.found(_dotted(*_names(raw))))
+        self.push(self.found(_dotted(*names(raw))))
 
     def imported_by_stack(self) -> None:
         self.push(self.found(_dotted(*self.pops(2))))
@@ -195,14 +199,6 @@ def _attribute(function: Value, items: list[Value]) -> str | None:
         case [Node(kind="import", name=owner), str(name)]:
             return _dotted(owner, name)
     return None
-
-
-def _names(raw: bytes) -> list[Value]:
-    lines = raw.split(b"\n")
-    try:
-        return [line.decode("utf-8") for line in lines] if len(lines) == 2 else [None, None]  # noqa: PLR2004
-    except UnicodeDecodeError as error:
-        raise PickleError("the name of an import is not UTF-8") from error
 
 
 def _dotted(module: Value, name: Value) -> str:
