@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scripts.nodes import Value
     from scripts.opcodes import Data, Operation
 
-MOST = 300_000  # operations; the largest state dict here needs some tens of thousands
+MOST = 300_000  # operations in a file; the largest state dict here needs some tens of thousands
 KEPT = 4096  # bytes; a longer text is no name of anything
 UNKNOWN = "?"  # stands in the name of an import that cannot be told
 _TOO_LONG = b"\n" * 99  # neither a number nor two names
@@ -33,16 +33,17 @@ class Pickle:
     value: Value
     imports: tuple[str, ...]
     opcodes: frozenset[str]
+    operations: int
     end: int
     fault: str | None
 
 
-def follow(data: Data, start: int = 0, *, keep: int = KEPT) -> Pickle:
+def follow(data: Data, start: int = 0, *, keep: int = KEPT, most: int = MOST) -> Pickle:
     """Read the pickle at `start`; texts and bytes longer than `keep` bytes are not kept.
 
     Never raises for what the bytes are: `fault` says why the reading ended before a STOP.
     """
-    machine, frames = _Machine(data, keep), Frames()
+    machine, frames = _Machine(data, keep, most), Frames()
     end, fault = start, None
     try:
         for operation in operations(data, start):
@@ -52,19 +53,16 @@ def follow(data: Data, start: int = 0, *, keep: int = KEPT) -> Pickle:
     except PickleError as error:
         fault = error.what
     if frames.lie:
-        machine.imports[UNKNOWN] = None  # that of another pickle, which is not read here
+        machine.found(UNKNOWN)  # in another pickle, which is not read here
         fault = fault or "a frame of it ends elsewhere than its operations"
-    if machine.loose:
-        machine.imports["builtins.getattr"] = None
-    value = machine.pop() if fault is None else None
-    return Pickle(value, tuple(machine.imports), frozenset(machine.opcodes), end, fault)
+    return machine.read(end, fault)
 
 
 class _Machine:
     """The stack, the memo and the marks of the unpickler, with nodes for objects."""
 
-    def __init__(self, data: Data, keep: int) -> None:
-        self._data, self._keep = data, keep
+    def __init__(self, data: Data, keep: int, most: int) -> None:
+        self._data, self._keep, self._most = data, keep, most
         self._steps = 0
         self._stack: list[Value] = []
         self._marks: list[list[Value]] = []
@@ -73,13 +71,20 @@ class _Machine:
         self.opcodes: set[str] = set()
         self.loose = 0  # times getattr was put on the stack and not called at once
 
+    def read(self, end: int, fault: str | None) -> Pickle:
+        if self.loose:
+            self.imports["builtins.getattr"] = None
+        value = self.pop() if fault is None else None
+        told = tuple(self.imports), frozenset(self.opcodes)
+        return Pickle(value, *told, self._steps, end, fault)
+
     def step(self, operation: Operation) -> None:
         name = operation.name
         self.opcodes.add(name)
         self._steps += 1
-        if self._steps > MOST:
-            self.imports[UNKNOWN] = None
-            raise PickleError(f"it has more than {MOST:,} operations")
+        if self._steps > self._most:
+            self.found(UNKNOWN)
+            raise PickleError(f"the file has more than {MOST:,} operations")
         if name in _PLAIN:
             _PLAIN[name](self)
         elif name in _READING:
