@@ -34,7 +34,7 @@ def read(path: Path) -> Contents:
             return Contents("no pickle")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if data[:4] in zips.PREFIXES:
-                return zips.read(path)
+                return zips.read(path, data)
             contents = _npy(data) if data[:6] == npy.MAGIC else _stream(data)
             return _tar(path, data, contents) if _is_tar(data) else contents
 

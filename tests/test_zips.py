@@ -32,6 +32,16 @@ def read(path: Path, data: bytes) -> Contents:
     return pickles.read(path)
 
 
+def ended(data: bytes, **changes: int) -> bytes:
+    """Return a zip with the ends that torch writes: one of 64 bits, its locator, the usual one."""
+    size, offset = struct.unpack("<LL", data[-10:-2])
+    told = {"size": size, "offset": offset, "at": len(data) - END, **changes}
+    counts = (data.count(b"PK\x01\x02"),) * 2
+    end = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, *counts, size, offset)
+    usual = data[-END:-10] + struct.pack("<LL", told["size"], told["offset"]) + b"\0\0"
+    return data[:-END] + end + struct.pack("<4sLQL", b"PK\x06\x07", 0, told["at"], 1) + usual
+
+
 def moved(data: bytes, by: int) -> bytes:
     """Return a zip whose offsets are larger, as if as many bytes stood before it."""
     size, offset = struct.unpack("<LL", data[-10:-2])
@@ -91,6 +101,70 @@ def test_the_operations_of_a_zip_have_one_limit(tmp_path: Path) -> None:
 
     assert found.faults == ["a/2.pkl: the file has more than 300,000 operations"]
     assert "?" in found.imports
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, None])
+def test_the_ends_that_torch_writes_are_fine(size: int | None, tmp_path: Path) -> None:
+    """Its numbers stand in both ends, or in the one of 64 bits alone."""
+    changes = {} if size is None else {"size": size, "offset": size}
+
+    found = read(tmp_path / "file", ended(torch(state_dict()), **changes))
+
+    assert (found.kind, found.faults) == ("torch zip", [])
+
+
+def two_directories() -> bytes:
+    """Return a zip whose end leads zipfile to one directory, and torch to another."""
+    hostile, fair = torch(b"N0" * 600 + RUN), torch(state_dict())
+    size, offset = struct.unpack("<LL", hostile[-10:-2])
+    head = hostile[:-END]
+    added = len(head) + len(fair) - END - size - offset  # by zipfile, to every offset
+    return head + moved(fair, len(head) - added)[:-END] + hostile[-END:]
+
+
+def longest() -> bytes:
+    """Return a zip of few members whose names take megabytes."""
+    return zip_of({f"{number:0>65000}": b"" for number in range(65)})
+
+
+REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "two directories": (two_directories, "its directory is not where it is said to be"),
+    "bytes before it": (
+        lambda: zip_of({"b": b""})[:-END] + torch(RUN), "its directory is not where"),
+    "bytes behind it": (lambda: torch(RUN) + b"\0", "it does not end with the end"),
+    "a comment": (lambda: torch(RUN)[:-2] + b"\1\0!", "it does not end with the end"),
+    "an end too short": (lambda: b"PK\x05\x06", "it does not end with the end"),
+    "a locator and nothing else": (
+        lambda: b"PK\x05\x06" + b"PK\x06\x07" + bytes(16) + zip_of({}), "the end of its directory"),
+    "an end elsewhere": (lambda: ended(torch(RUN), at=3), "the end of its directory is not where"),
+    "another offset": (lambda: ended(torch(RUN), offset=1), "it says twice where"),
+    "another size": (lambda: ended(torch(RUN), size=1), "it says twice where"),
+    "a directory of megabytes": (longest, "a directory of more than 4,194,304 bytes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_zip_that_readers_may_read_differently_is_refused(case: str, tmp_path: Path) -> None:
+    """Whose directory is one reader's alone says nothing of what the other loads."""
+    build, words = REFUSED[case]
+
+    found = read(tmp_path / "file", build())
+
+    assert [fault for fault in found.faults if words in fault], found.faults
+
+
+def test_zipfile_takes_the_other_directory() -> None:
+    """The zip above is real: at the offset of its end lies a directory that zipfile never sees."""
+    data = two_directories()
+
+    with zipfile.ZipFile(io.BytesIO(data)) as holder:
+        seen = holder.read("archive/data.pkl")
+
+    _, offset = struct.unpack("<LL", data[-10:-2])
+    (place,) = struct.unpack("<L", data[offset + 42 : offset + 46])
+    assert seen == state_dict()
+    assert data[offset : offset + 4] == b"PK\x01\x02"
+    assert RUN in data[place : place + 1400]
 
 
 def renamed(name: str, other: str) -> bytes:
