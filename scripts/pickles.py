@@ -7,6 +7,7 @@ two loaders would see two kinds, both are read. Nothing is loaded, extracted or 
 from __future__ import annotations
 
 import mmap
+import pickle
 import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER
 _LEGACY = 5  # pickles in a torch stream: magic, version, system, the object, keys of storages
 _MOST = 64  # pickles in a row in a file of no known kind
+_PROTOCOLS = tuple(bytes([0x80, number]) for number in range(pickle.HIGHEST_PROTOCOL + 1))
 
 
 def read(path: Path) -> Contents:
@@ -50,15 +52,16 @@ def _npy(data: Data) -> Contents:
 def _stream(data: Data) -> Contents:
     if _is_torch(data):
         return _torch_stream(data)
-    contents = Contents("no pickle")
+    contents, at = Contents("no pickle"), 0
     for number, found in enumerate(contents.following(data)):
         if number == _MOST:
             contents.imports[UNKNOWN] = None
             contents.faults.append(f"more than {_MOST} pickles")
             break
-        if found.imports or not found.fault:
+        if found.imports or not found.fault or data[at : at + 2] in _PROTOCOLS:
             contents.kind = "pickle"
             contents.add(f"pickle {number}", found)
+        at = found.end
     return contents
 
 

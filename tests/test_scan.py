@@ -159,6 +159,11 @@ def test_what_runs_nothing_is_fine(case: str, tmp_path: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
+    "pickle cut short": (lambda: pickle.dumps({"a": [1]})[:-2], "pickle 0: it ends without a STOP"),
+    "pickle of nonsense": (lambda: b"\x80\x02\xff\xff", "pickle 0: byte 2: no opcode is 0xff"),
+    "second pickle cut short": (
+        lambda: b"N." + pickle.dumps([1], 2)[:-1], "pickle 1: it ends without a STOP"),
+    "stream cut within its first pickle": (lambda: stream(b"N.")[:12], "pickle 0: byte 2: "),
     "zip cut short": (lambda: torch(state_dict())[:-30], "a broken zip: "),
     "zip with a wrong sum": (
         lambda: torch(state_dict()).replace(b"weight", b"height", 1), "bad crc-32"),
