@@ -71,7 +71,7 @@ def judge(root: Path, file: str, part: Path) -> None:
         f"{file}: loading it would run more than weights need",
         *(f"imports    {shown(name)}" for name in found.beyond),
         *(f"malformed  {shown(fault)}" for fault in found.faults),
-        "No pin vouches for these bytes: they were not taken.",
+        "No pin of this repository vouches for these bytes: they were not taken.",
         "models/ and the cache are as they were.",
         f"Next: if you know why it is there, add the name to {ALLOWED} and run again.",
     )
