@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,33 @@ def test_licences_are_of_spdx_or_named() -> None:
     assert rows[THINGS]["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
     (address,) = (r for r in rows[THINGS]["externalReferences"] if r["type"] == "distribution")
     assert address["hashes"] == [{"alg": "SHA-256", "content": HOLDS.published["raft"].sha256}]
+
+
+LICENCES: dict[str, dict[str, Any] | None] = {
+    "": None,
+    "NOASSERTION": None,
+    "my licence": {"license": {"name": "my licence"}},
+    "mit": {"license": {"name": "mit"}},
+    "MIT OR Apache-2.0": {"expression": "MIT OR Apache-2.0"},
+    "MIT OR mine": {"license": {"name": "MIT OR mine"}},
+    "MIT AND ": {"license": {"name": "MIT AND "}},
+    **{name: {"license": {"id": name}} for name in sorted(bom._SPDX)},  # noqa: SLF001 - all of them
+}
+
+
+@pytest.mark.parametrize("words", [[*LICENCES], [*LICENCES][::-1]], ids=["first", "last"])
+def test_every_word_for_a_licence_makes_a_valid_bill(words: list[str], clone: TestClone) -> None:
+    """An identifier of SPDX's, two of them, or a name; what nobody asserts is left out."""
+    text, left = (clone.root / "dvc.yaml").read_text(), iter(words)
+    changed = re.sub(r"license: .*", lambda _: f"license: '{next(left)}'", text)
+    (clone.root / "dvc.yaml").write_text(changed)
+
+    made = bom.render(clone.root)
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(made) is None
+    for path, artifact in artifacts.read(clone.root / "dvc.yaml").items():
+        told = LICENCES[str(artifact.license)]
+        assert components(made)[path].get("licenses") == (told and [told])
 
 
 @pytest.mark.usefixtures("real")
