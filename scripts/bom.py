@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from scripts import artifacts, catalogue, pins, seal, sources
 from scripts.artifacts import Artifact
 from scripts.command import command
-from scripts.disk import refusals
+from scripts.disk import refusals, replace
 from scripts.errors import UsageError
 from scripts.progress import note, say
 
@@ -125,6 +125,15 @@ def _epoch() -> int | None:
         raise UsageError(what, "It is a whole number of seconds since 1970.") from error
 
 
+def _write(output: Path, data: bytes) -> None:
+    """Write a file in one step, through a link to one; into a pipe or a device as it takes it."""
+    with refusals(output):
+        if output.is_file() or not output.exists():
+            replace(Path(os.path.realpath(output)), data)
+        else:
+            output.write_bytes(data)
+
+
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Print the bill of the current folder, or write it to a file."""
@@ -139,8 +148,7 @@ def main(argv: Sequence[str] | None) -> None:
     if output is None:
         say(text.removesuffix("\n"))
         return
-    with refusals(output):
-        output.write_text(text, encoding="utf-8")
+    _write(output, text.encode())
     note(f"wrote {output}")
 
 

@@ -15,7 +15,7 @@ import argparse
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from scripts import digests, ndarrays
 from scripts.clone import Clone
@@ -133,12 +133,21 @@ def _write(output: Path, data: bytes, file: Checkpoint, clone: Clone) -> None:
     with refusals(output):
         try:
             with output.open("xb") as target:
-                target.write(data)
+                _fill(target, data)
         except FileExistsError as error:
             raise DiskError(f"{output} is there already", "Next: move it away.") from error
         digest, pin = digests.of_file(output), clone.pin(file)
     same = "the pinned file" if pin and pin.matches(digest) else "not the pinned file"
     say(f"{output}  {same}: md5 {digest.md5}, {digest.size:,} bytes")
+
+
+def _fill(target: BinaryIO, data: bytes) -> None:
+    try:
+        target.write(data)
+        target.flush()
+    except BaseException:
+        Path(target.name).unlink()  # half a file would pass for a whole one
+        raise
 
 
 def _cleaned(path: Path) -> bytes:

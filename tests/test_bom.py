@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +16,6 @@ from scripts import artifacts, bom, catalogue, pins, sources
 from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.world.clones import TestClone
 
 HOLDS = catalogue.read(REPOSITORY / "params.yaml")
@@ -153,6 +152,30 @@ def test_a_time_that_is_none_is_told(
     out, err = capsys.readouterr()
     assert (code, out) == (2, "")
     assert "error: SOURCE_DATE_EPOCH is " in err
+
+
+@pytest.mark.usefixtures("real")
+def test_a_link_stays_a_link_and_a_device_a_device(tmp_path: Path) -> None:
+    """What is written in one step takes the place of a plain file alone."""
+    (tmp_path / "link").symlink_to("bom.json")
+
+    codes = [bom.main(["--output", str(place)]) for place in (tmp_path / "link", "/dev/null")]
+
+    assert codes == [0, 0]
+    assert (tmp_path / "link").readlink() == Path("bom.json")
+    assert (tmp_path / "bom.json").read_text() == bom.render(REPOSITORY)
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("name", ["n" * 5000, "no/folder"])
+def test_a_place_that_is_none_is_told(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too long a name, and a folder that is not there."""
+    assert bom.main(["--output", str(tmp_path / name)]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("real")
