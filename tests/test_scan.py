@@ -214,6 +214,14 @@ def test_a_broken_checkpoint_is_malformed(case: str, tmp_path: Path) -> None:
     assert not found.weights_only
 
 
+def test_many_faults_are_told_by_the_first_ten(tmp_path: Path) -> None:
+    """A small zip can have ten thousand members, and each of them a fault."""
+    found = screened(tmp_path / "file", zip_of({f"{n:03}.pkl": b"\xff" for n in range(99)}))
+
+    assert found.verdict == "malformed"
+    assert [fault[:7] for fault in found.faults] == [f"{n:03}.pkl" for n in range(10)]
+
+
 def test_a_tar_without_a_member_is_malformed(tmp_path: Path) -> None:
     """torch.load would have unpickled the storages by then."""
     found = screened(tmp_path / "file", tar(tensors=None))
