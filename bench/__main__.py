@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import footprint, idle, kills, lab, machine, report, transfers, trees
+from bench import footprint, idle, kills, lab, machine, report, transfers, trees, upstream
 from bench.command import FailedError, tell
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ CONDITIONS: dict[str, Callable[[Lab], Section]] = {
     "killed": kills.killed,
     "adopt": trees.adopt,
     "idle": idle.idle,
+    "upstream": upstream.upstream,
     "memory": footprint.memory,
     "disk": footprint.disk,
     "tls": transfers.over_tls,

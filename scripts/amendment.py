@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from scripts import catalogue, record, seal
-from scripts.disk import refusals
+from scripts.disk import replace
 from scripts.documents import compose
 from scripts.errors import CheckpointError
 
@@ -47,8 +47,7 @@ def _write_lock(path: Path, new: Mapping[str, Digest]) -> None:
     for out in outs:
         if digest := new.get(out["path"]):
             out.update(md5=digest.md5, size=digest.size)
-    with refusals(path):
-        path.write_text(seal.dumped(document), encoding="utf-8")
+    replace(path, seal.dumped(document).encode())
 
 
 def _write_params(path: Path, entry: Published, new: Mapping[str, Digest]) -> None:
@@ -59,8 +58,7 @@ def _write_params(path: Path, entry: Published, new: Mapping[str, Digest]) -> No
             at, column = node.start_mark.line, node.start_mark.column
             tail = lines[at][column:].replace(node.value, str(new[owner].sha256), 1)
             lines[at] = lines[at][:column] + tail
-    with refusals(path):
-        path.write_bytes("".join(lines).encode())
+    replace(path, "".join(lines).encode())
     _check_params(path, entry, new)
 
 

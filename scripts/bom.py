@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import uuid
 from datetime import datetime, timezone
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from scripts import artifacts, catalogue, pins, seal, sources
 from scripts.artifacts import Artifact
 from scripts.command import command
-from scripts.disk import refusals
+from scripts.disk import refusals, replace
 from scripts.errors import UsageError
 from scripts.progress import note, say
 
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 NAME = "sam-pt-checkpoints"
 _SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"  # a name; nothing is fetched from it
+
+# Of SPDX's eight hundred, those that weights are published under; any other is told by its name.
+_SPDX = {
+    "AGPL-3.0-only", "AGPL-3.0-or-later", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0",
+    "CC-BY-NC-4.0", "CC-BY-NC-ND-4.0", "CC-BY-NC-SA-4.0", "CC-BY-SA-4.0", "CC0-1.0",
+    "GPL-2.0-only", "GPL-3.0-only", "GPL-3.0-or-later", "ISC", "LGPL-3.0-only", "MIT", "MPL-2.0",
+    "Unlicense",
+}  # fmt: skip
 
 
 def render(root: Path, *, epoch: int | None = None) -> str:
@@ -66,15 +75,22 @@ def _component(file: Checkpoint, words: Artifact, pin: Pin | None) -> dict[str, 
         row["description"] = words.desc
     if any(hashes.values()):
         row["hashes"] = [{"alg": alg, "content": text} for alg, text in hashes.items() if text]
-    if words.license:
-        # A LicenseRef is named by whoever uses it; every other word is of SPDX's list.
-        named = words.license.startswith(("LicenseRef-", "NOASSERTION"))
-        key = "name" if named else "id"
-        row["licenses"] = [{"license": {key: words.license}}]
+    if words.license and words.license != "NOASSERTION":  # SPDX's word for one nobody has stated
+        row["licenses"] = [_license(words.license)]
     size = pin.size if pin else None
     about = {"family": words.family, "license_note": words.license_note, "size": size}
     found = [{"name": f"{NAME}:{key}", "value": str(v)} for key, v in about.items() if v]
     return row | ({"properties": found} if found else {})
+
+
+def _license(text: str) -> dict[str, Any]:
+    """Return a licence as SPDX identifies it, or else by the name that somebody gave it."""
+    if text in _SPDX:
+        return {"license": {"id": text}}
+    parts = re.split(" (?:AND|OR) ", text)
+    if len(parts) > 1 and _SPDX.issuperset(parts):
+        return {"expression": text}
+    return {"license": {"name": text}}
 
 
 def _references(
@@ -109,6 +125,15 @@ def _epoch() -> int | None:
         raise UsageError(what, "It is a whole number of seconds since 1970.") from error
 
 
+def _write(output: Path, data: bytes) -> None:
+    """Write a file in one step, through a link to one; into a pipe or a device as it takes it."""
+    with refusals(output):
+        if output.is_file() or not output.exists():
+            replace(Path(os.path.realpath(output)), data)
+        else:
+            output.write_bytes(data)
+
+
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Print the bill of the current folder, or write it to a file."""
@@ -123,8 +148,7 @@ def main(argv: Sequence[str] | None) -> None:
     if output is None:
         say(text.removesuffix("\n"))
         return
-    with refusals(output):
-        output.write_text(text, encoding="utf-8")
+    _write(output, text.encode())
     note(f"wrote {output}")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scripts import digests, seal, tree
 from scripts.catalogue import TREE
-from scripts.disk import refusals
+from scripts.disk import refusals, replace
 from scripts.errors import CheckpointError, UsageError
 from scripts.progress import note, say
 
@@ -40,14 +40,7 @@ def read(root: Path, name: str) -> str:
 def write(root: Path, texts: Mapping[str, str]) -> None:
     """Replace files in one step each; raise DiskError."""
     for name, text in texts.items():
-        target = root / name
-        fresh = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        with refusals(target):
-            try:
-                fresh.write_bytes(text.encode(errors="surrogateescape"))
-                fresh.replace(target)
-            finally:
-                fresh.unlink(missing_ok=True)
+        replace(root / name, text.encode(errors="surrogateescape"))
 
 
 def refuse_dirty(root: Path) -> None:

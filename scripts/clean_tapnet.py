@@ -15,7 +15,7 @@ import argparse
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from scripts import digests, ndarrays
 from scripts.clone import Clone
@@ -62,7 +62,10 @@ def differences(ours: bytes, pinned: bytes) -> list[str]:
 def _leaves(data: bytes) -> dict[str, Any]:
     held, reader = ndarrays.load(data), ndarrays.Reader()
     found = ndarrays.leaves({key: reader.value(item, str(key)) for key, item in held.items()})
-    return {path: _comparable(value) for path, value in islice(found, _MOST)}
+    told = {path: _comparable(value) for path, value in islice(found, _MOST)}
+    if next(found, None):
+        raise PickleError(f"more than {_MOST:,} leaves")
+    return told
 
 
 def _comparable(value: Any) -> Any:  # noqa: ANN401 - any leaf
@@ -118,7 +121,7 @@ def _comparison(clone: Clone, file: Checkpoint, aside: Path) -> list[str]:
     try:
         lines = differences(aside.read_bytes(), path.read_bytes())
     except PickleError as error:
-        return [f"The pinned file could not be compared: {error.what}"]
+        return [f"The two could not be compared: {error.what}"]
     if not lines:
         return ["Both hold the same arrays, bit for bit; only their pickles are written otherwise."]
     more = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []  # noqa: PLR2004 - a screen
@@ -130,12 +133,21 @@ def _write(output: Path, data: bytes, file: Checkpoint, clone: Clone) -> None:
     with refusals(output):
         try:
             with output.open("xb") as target:
-                target.write(data)
+                _fill(target, data)
         except FileExistsError as error:
             raise DiskError(f"{output} is there already", "Next: move it away.") from error
         digest, pin = digests.of_file(output), clone.pin(file)
     same = "the pinned file" if pin and pin.matches(digest) else "not the pinned file"
     say(f"{output}  {same}: md5 {digest.md5}, {digest.size:,} bytes")
+
+
+def _fill(target: BinaryIO, data: bytes) -> None:
+    try:
+        target.write(data)
+        target.flush()
+    except BaseException:
+        Path(target.name).unlink()  # half a file would pass for a whole one
+        raise
 
 
 def _cleaned(path: Path) -> bytes:

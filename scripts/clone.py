@@ -32,6 +32,7 @@ class Clone:
     pins: dict[str, Pin]
     cache: Cache
     line: Line
+    stated: frozenset[str] = frozenset()  # paths whose pin a user has stated just now
 
     @classmethod
     def at(cls, root: Path) -> Clone:
@@ -45,6 +46,10 @@ class Clone:
         """Return what a file must be, or None before its first use."""
         pin = self.pins.get(file.path)
         return Pin(pin.md5, pin.size, file.sha256) if pin else None
+
+    def vouches(self, file: Checkpoint) -> bool:
+        """Tell whether the repository itself has pinned a file: what it has not is screened."""
+        return file.path in self.pins and file.path not in self.stated
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:

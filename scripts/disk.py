@@ -39,6 +39,17 @@ def refusal(path: Path, error: OSError) -> DiskError:
     return DiskError(f"{where}: {reason.lower()}", "Next: look at that path, then run again.")
 
 
+def replace(path: Path, data: bytes) -> None:
+    """Write a file in one step, or raise DiskError and leave it as it was."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with refusals(path):
+        try:
+            fresh.write_bytes(data)
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
 def write_at(fd: int, data: bytes, offset: int) -> None:
     """Write all of `data` at an offset; a nearly full disk may take it in pieces."""
     view = memoryview(data)

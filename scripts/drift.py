@@ -24,7 +24,7 @@ _AT_ONCE = 32  # publishers asked side by side
 STATES = {
     "same": "a hash the publisher states is the pinned one: the content is known to be the same",
     "unchanged": "ETag and size are those that sources/NAME.dvc recorded",
-    "moved": "redirected for good to another address; nothing says that the content changed",
+    "moved": "redirected for good to another address; the content is the same, or unchanged",
     "changed": "another hash or size than pinned, or another ETag or size than recorded",
     "gone": "the publisher has no such file any more",
     "blocked": "the publisher does not give it to us: forbidden, quota used up, sign-in page",
@@ -78,9 +78,11 @@ def look(clone: Clone, entries: Sequence[Published]) -> list[tuple[Record, Findi
 def judge(head: Head, pin: Pin | None, record: Record) -> Finding:
     """Tell the state of a source that answered; `pin` is what the bytes there must be."""
     state, why = _content(head, pin, record)
-    if head.moved and state != "changed":
+    if not head.moved:
+        return Finding(state, why, head)
+    if state in ("same", "unchanged"):
         return Finding("moved", f"to {head.moved}; {state}: {why}", head)
-    return Finding(state, why, head)
+    return Finding(state, f"moved to {head.moved}; {why}", head)
 
 
 def refused(error: SourceError) -> Finding:

@@ -2,7 +2,8 @@
 
 URL is what a browser shows or copies: the file itself, a share link of Google Drive or Dropbox,
 a file's page on Hugging Face or GitHub. A branch on Hugging Face becomes the commit it is at.
-Give --md5 or --sha256 where the publisher states one; without, the first bytes are trusted.
+Give --md5 or --sha256 where the publisher states one; without, the first bytes are trusted. In
+either case they are refused if loading them would run more than imports.yaml allows.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scripts import addresses, catalogue, changes, documents, entries, obtain, s
 from scripts.clone import Clone
 from scripts.command import command, report
 from scripts.entries import Entry
-from scripts.errors import CatalogueError, CheckpointError, SourceError, UsageError
+from scripts.errors import CatalogueError, CheckpointError, PickleError, SourceError, UsageError
 from scripts.pins import Pin
 from scripts.progress import note
 
@@ -102,12 +103,17 @@ def _with(clone: Clone, entry: Entry, params: str, md5: str | None) -> Clone:
         (clone.root / draft).unlink(missing_ok=True)
     # A sha256 alone is a pin, too: Clone.pin adds it from the catalogue.
     pins = {entry.path: Pin(md5)} if md5 or entry.sha256 else {}
-    return dataclasses.replace(clone, catalogue=holds, pins=clone.pins | pins)
+    # A hash says which bytes they are, not that they are harmless: that is a pin's to say.
+    known = md5 in {pin.md5 for pin in clone.pins.values()}
+    stated = frozenset() if known else frozenset(pins)
+    return dataclasses.replace(clone, catalogue=holds, pins=clone.pins | pins, stated=stated)
 
 
 def _bring(clone: Clone, published: Published) -> list[Outcome]:
     try:
         return obtain.bring(clone, published)
+    except PickleError:
+        raise  # what it advises holds here, too
     except CheckpointError as error:
         # What fetch advises is for a file of the catalogue.
         kept = itertools.takewhile(lambda line: not line.startswith("Next: "), error.details)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scripts.errors import PickleError
-from scripts.machine import follow
 from scripts.nodes import Node
 
 if TYPE_CHECKING:
+    import tarfile
     from collections.abc import Iterator
 
+    from scripts.contents import Contents
     from scripts.machine import Pickle
     from scripts.opcodes import Data
 
@@ -23,9 +24,16 @@ _BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2
           "Char": 1, "Byte": 1, "Bool": 1}  # fmt: skip # an element of such a storage
 
 
-def follow_all(data: Data, member: str, start: int, end: int) -> Iterator[Pickle]:
-    """Yield the pickles of a member that lies at these bytes; raise PickleError if it is broken."""
-    first = follow(data, start)
+def follow_all(contents: Contents, data: Data, info: tarfile.TarInfo) -> None:
+    """Add the pickles of a member that lies in `data`; raise PickleError if it is broken."""
+    for number, pickle in enumerate(_pickles(contents, data, info)):
+        contents.add(f"{info.name} {number}", pickle)
+
+
+def _pickles(contents: Contents, data: Data, info: tarfile.TarInfo) -> Iterator[Pickle]:
+    member, start = info.name, info.offset_data
+    end = start + info.size
+    first = contents.follow(data, start)
     yield first
     if member == "pickle":
         return
@@ -33,7 +41,7 @@ def follow_all(data: Data, member: str, start: int, end: int) -> Iterator[Pickle
         raise PickleError(f"{member}: it does not begin with a count")
     position = first.end
     for _ in range(first.value):
-        pickle = follow(data, position)
+        pickle = contents.follow(data, position)
         yield pickle
         if pickle.fault:
             return
@@ -41,7 +49,7 @@ def follow_all(data: Data, member: str, start: int, end: int) -> Iterator[Pickle
         if not start < position <= end:
             raise PickleError(f"{member}: its numbers reach beyond it")
     if member == "storages":
-        yield follow(data, position)
+        yield contents.follow(data, position)
 
 
 def _after(data: Data, member: str, pickle: Pickle) -> int:

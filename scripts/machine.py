@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scripts.errors import PickleError
 from scripts.nodes import Node
-from scripts.opcodes import index, literal, operations
+from scripts.opcodes import Frames, index, literal, names, operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scripts.nodes import Value
     from scripts.opcodes import Data, Operation
 
-MOST = 300_000  # operations; the largest state dict here needs some tens of thousands
+MOST = 300_000  # operations in a file; the largest state dict here needs some tens of thousands
 KEPT = 4096  # bytes; a longer text is no name of anything
 UNKNOWN = "?"  # stands in the name of an import that cannot be told
 _TOO_LONG = b"\n" * 99  # neither a number nor two names
@@ -33,34 +33,36 @@ class Pickle:
     value: Value
     imports: tuple[str, ...]
     opcodes: frozenset[str]
+    operations: int
     end: int
     fault: str | None
 
 
-def follow(data: Data, start: int = 0, *, keep: int = KEPT) -> Pickle:
+def follow(data: Data, start: int = 0, *, keep: int = KEPT, most: int = MOST) -> Pickle:
     """Read the pickle at `start`; texts and bytes longer than `keep` bytes are not kept.
 
     Never raises for what the bytes are: `fault` says why the reading ended before a STOP.
     """
-    machine = _Machine(data, keep)
+    machine, frames = _Machine(data, keep, most), Frames()
     end, fault = start, None
     try:
         for operation in operations(data, start):
+            frames.step(operation, data)
             machine.step(operation)
             end = operation.end
     except PickleError as error:
         fault = error.what
-    if machine.loose:
-        machine.imports["builtins.getattr"] = None
-    value = machine.pop() if fault is None else None
-    return Pickle(value, tuple(machine.imports), frozenset(machine.opcodes), end, fault)
+    if frames.lie:
+        machine.found(UNKNOWN)  # in another pickle, which is not read here
+        fault = fault or "a frame of it ends elsewhere than its operations"
+    return machine.read(end, fault)
 
 
 class _Machine:
     """The stack, the memo and the marks of the unpickler, with nodes for objects."""
 
-    def __init__(self, data: Data, keep: int) -> None:
-        self._data, self._keep = data, keep
+    def __init__(self, data: Data, keep: int, most: int) -> None:
+        self._data, self._keep, self._most = data, keep, most
         self._steps = 0
         self._stack: list[Value] = []
         self._marks: list[list[Value]] = []
@@ -69,13 +71,20 @@ class _Machine:
         self.opcodes: set[str] = set()
         self.loose = 0  # times getattr was put on the stack and not called at once
 
+    def read(self, end: int, fault: str | None) -> Pickle:
+        if self.loose:
+            self.imports["builtins.getattr"] = None
+        value = self.pop() if fault is None else None
+        told = tuple(self.imports), frozenset(self.opcodes)
+        return Pickle(value, *told, self._steps, end, fault)
+
     def step(self, operation: Operation) -> None:
         name = operation.name
         self.opcodes.add(name)
         self._steps += 1
-        if self._steps > MOST:
-            self.imports[UNKNOWN] = None
-            raise PickleError(f"it has more than {MOST:,} operations")
+        if self._steps > self._most:
+            self.found(UNKNOWN)
+            raise PickleError(f"the file has more than {MOST:,} operations")
         if name in _PLAIN:
             _PLAIN[name](self)
         elif name in _READING:
@@ -146,7 +155,7 @@ class _Machine:
         return Node("import", name=name)
 
     def imported(self, _: str, raw: bytes) -> None:
-        self.push(self.found(_dotted(*_names(raw))))
+        self.push(self.found(_dotted(*names(raw))))
 
     def imported_by_stack(self) -> None:
         self.push(self.found(_dotted(*self.pops(2))))
@@ -195,14 +204,6 @@ def _attribute(function: Value, items: list[Value]) -> str | None:
         case [Node(kind="import", name=owner), str(name)]:
             return _dotted(owner, name)
     return None
-
-
-def _names(raw: bytes) -> list[Value]:
-    lines = raw.split(b"\n")
-    try:
-        return [line.decode("utf-8") for line in lines] if len(lines) == 2 else [None, None]  # noqa: PLR2004
-    except UnicodeDecodeError as error:
-        raise PickleError("the name of an import is not UTF-8") from error
 
 
 def _dotted(module: Value, name: Value) -> str:

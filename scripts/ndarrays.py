@@ -70,8 +70,14 @@ def dump(content: dict[str, Any]) -> bytes:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any plain value
-    """Yield the path and the value of whatever is neither dict, list nor tuple."""
-    if isinstance(value, dict):
+    """Yield the path and the value of whatever holds nothing more.
+
+    An empty list is told, too: two files may differ in it, and of lists that hold each other twice
+    the first leaf could else be years away.
+    """
+    if not value and isinstance(value, (dict, list, tuple)):
+        yield path, value
+    elif isinstance(value, dict):
         for key, item in value.items():
             yield from leaves(item, _below(path, key))
     elif isinstance(value, (list, tuple)):

@@ -83,8 +83,7 @@ class _Errand:
         # Beside the archive's own lock, a member's: another entry may have the same bytes.
         with self.clone.alone(key) if self.entry.archive else nullcontext():
             digest, how = self._carried(offer, part, pin)
-            if pin is None:
-                self._screen(file, part, part)
+            self._screen(file, part, part)
             self.clone.cache.add(part, digest.md5)
             partial.discard(part)
         return {file: place(self.clone, file, as_pin(digest), how)}
@@ -134,13 +133,12 @@ class _Errand:
             pin = pins[name]
             if pin and not pin.matches(digest):
                 raise mismatch(f"{name} in the archive", pin, digest)
-            if pin is None:
-                self._screen(by_member[name], _aside(part, by_member[name]), part)
+            self._screen(by_member[name], _aside(part, by_member[name]), part)
             taken[by_member[name]] = digest
         return taken
 
     def _screen(self, file: Checkpoint, path: Path, part: Path) -> None:
-        """Let nothing that a loader would run unasked be trusted on first use."""
+        """Let no new file into the cache that a loader would run unasked."""
         try:
             screen(self.clone, file, path)
         except PickleError:

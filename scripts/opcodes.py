@@ -74,6 +74,41 @@ def _argument(data: Data, start: int, size: int) -> tuple[int, int, int]:
     return start, start + size, start + size
 
 
+class Frames:
+    """Whether every frame ends where an operation does, and none reaches beyond the STOP.
+
+    What unpickles takes a frame from the file as a whole: of one that lies it skips bytes that are
+    read here, and what is loaded next begins elsewhere.
+    """
+
+    def __init__(self) -> None:
+        """Start before any frame."""
+        self._at = self._end = 0
+        self.lie = False
+
+    def step(self, operation: Operation, data: Data) -> None:
+        """Look at the next operation."""
+        self.lie |= self._at < self._end < operation.at
+        if operation.name == "FRAME":
+            self.lie |= operation.at < self._end
+            size = int.from_bytes(data[operation.start : operation.end], "little")
+            self._end = operation.end + size
+        elif operation.name == "STOP":
+            self.lie |= operation.end < self._end
+        self._at = operation.at
+
+
+def names(raw: bytes) -> tuple[str | None, str | None]:
+    """Return module and name of an import as its two lines write them, or None for what is cut."""
+    lines = raw.split(b"\n")
+    if len(lines) != 2:  # noqa: PLR2004 - a module and a name
+        return None, None
+    try:
+        return lines[0].decode("utf-8"), lines[1].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PickleError("the name of an import is not UTF-8") from error
+
+
 def literal(name: str, raw: bytes) -> Plain:
     """Return the value that an opcode writes; raise ValueError or LookupError if it has none."""
     return _LITERALS[name](raw)

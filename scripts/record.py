@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scripts import seal, sources
-from scripts.disk import refusals
+from scripts.disk import replace
 from scripts.documents import load
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def write(folder: Path, name: str, head: Head) -> bool:
     for key in ("md5", "size", "nfiles"):
         document["outs"][0].pop(key, None)  # what was downloaded once is of another version
     document["md5"] = _md5(document)
-    with refusals(path):
-        path.write_text(seal.dumped(document), encoding="utf-8")
+    replace(path, seal.dumped(document).encode())
     return True
 
 

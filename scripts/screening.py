@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALLOWED = "imports.yaml"
+_MOST = 10  # faults of a file that are told
 # Words the verdict alone: what is not on the allow-list is refused, whether it stands here or not.
 _RUNS = {
     "__builtin__", "_io", "_pickle", "asyncio", "bdb", "builtins", "cProfile", "code", "codecs",
@@ -55,7 +56,7 @@ def screen(path: Path, allowed: frozenset[str]) -> Screening:
     imports = tuple(sorted(contents.imports))
     beyond = tuple(name for name in imports if name not in allowed)
     taken = weights_only.takes(contents)
-    return Screening(contents.kind, imports, beyond, tuple(contents.faults), taken)
+    return Screening(contents.kind, imports, beyond, tuple(contents.faults[:_MOST]), taken)
 
 
 def judge(root: Path, file: str, part: Path) -> None:
@@ -71,7 +72,7 @@ def judge(root: Path, file: str, part: Path) -> None:
         f"{file}: loading it would run more than weights need",
         *(f"imports    {shown(name)}" for name in found.beyond),
         *(f"malformed  {shown(fault)}" for fault in found.faults),
-        "No pin vouches for these bytes: they were not taken.",
+        "No pin of this repository vouches for these bytes: they were not taken.",
         "models/ and the cache are as they were.",
         f"Next: if you know why it is there, add the name to {ALLOWED} and run again.",
     )

@@ -21,7 +21,7 @@ from ruamel.yaml.error import YAMLError
 from scripts import catalogue, digests, pins, tree
 from scripts.catalogue import TREE
 from scripts.command import command
-from scripts.disk import refusals
+from scripts.disk import refusals, replace
 from scripts.documents import load
 from scripts.errors import CatalogueError
 from scripts.progress import say
@@ -66,8 +66,7 @@ def write(root: Path) -> list[str]:
     changed = []
     for name, text in render(root).items():
         if (root / name).read_text(encoding="utf-8") != text:
-            with refusals(root / name):
-                (root / name).write_text(text, encoding="utf-8")
+            replace(root / name, text.encode())
             changed.append(name)
     return changed
 

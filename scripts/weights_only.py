@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scripts.pickles import Contents
+    from scripts.contents import Contents
 
 _DTYPES = ("bfloat16", "bool", "complex128", "complex32", "complex64", "float16", "float32",
            "float64", "int16", "int32", "int64", "int8", "uint8")  # fmt: skip
@@ -52,7 +52,6 @@ def takes(contents: Contents) -> bool | None:
     if not contents.kind.startswith("torch"):
         return None
     names = {name.replace("__builtin__.", "builtins.") for name in contents.imports}
-    opcodes = {opcode for pickle in contents.pickles.values() for opcode in pickle.opcodes}
     return contents.kind != "torch tar" and not contents.faults and (
-        names <= GLOBALS and opcodes <= OPCODES
+        names <= GLOBALS and contents.opcodes <= OPCODES
     )  # fmt: skip

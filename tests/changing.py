@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import resource
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pytest
 
@@ -44,6 +46,17 @@ def files(clone: TestClone) -> dict[str, bytes]:
 def folders(clone: TestClone) -> set[str]:
     """Return every folder under models/."""
     return {p.name for p in (clone.root / "models").rglob("*") if p.is_dir()}
+
+
+@contextmanager
+def quota(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def undo(clone: TestClone, told: str) -> None:

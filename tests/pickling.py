@@ -29,6 +29,11 @@ def by_stack(module: str, name: str) -> bytes:
     return text(module) + text(name) + b"\x93"
 
 
+def framed(body: bytes, size: int = 20_000) -> bytes:
+    """Return a pickle's head and a frame of zeros, larger than a file's buffer, around `body`."""
+    return b"\x80\x04\x95" + struct.pack("<Q", size) + body.ljust(size, b"\0")
+
+
 def npy(pickled: bytes, header: bytes = HEADER, version: int = 1) -> bytes:
     """Return an npy file with this header and these bytes after it."""
     size = struct.pack("<H" if version == 1 else "<I", len(header))
@@ -130,6 +135,10 @@ TRICKS: Mapping[str, bytes] = {
     "truncated": RUN[:-1],
     "truncated in a name": b"cos\nsystem",
     "ends in nonsense": RUN[:-1] + b"\xff",
+    "frame beyond a STOP": framed(b"N.") + RUN,
+    "frame within a frame": framed(b"\x95" + struct.pack("<Q", len(RUN)) + b"N.") + RUN,
+    "frame cut by a text": framed(b"N0" * 9_998 + b"\x8c\x05ab") + b"abcde0" + RUN,
+    "frame cut by a line": framed(b"Vos") + b"a\n0" + RUN,
     "frame that lies": b"\x80\x04\x95" + b"\xff" * 8 + RUN,
     "second pickle": b"N." + RUN,
     "before a STOP too many": b"." + RUN,

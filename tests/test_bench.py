@@ -143,3 +143,15 @@ def test_a_tiny_run_measures_ours_beside_wget() -> None:
     assert len(rows[OURS].values) == 1
     assert rows[WGET].failure in (None, "wget is not installed")
     assert "A reduced run" in report.markdown(made, {})
+
+
+@needs_nginx
+def test_a_tiny_run_asks_every_publisher() -> None:
+    """The real command knows the state of all 21, whose answers come late."""
+    made = main.measure(TINY, ["upstream"], reduced=True)
+
+    (section,) = made.sections
+    assert [(row.name, row.failure) for row in section.rows] == [
+        ("python -m scripts.upstream", None)
+    ]
+    assert section.targets[0].limit == 3

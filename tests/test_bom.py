@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +16,6 @@ from scripts import artifacts, bom, catalogue, pins, sources
 from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.world.clones import TestClone
 
 HOLDS = catalogue.read(REPOSITORY / "params.yaml")
@@ -85,6 +85,33 @@ def test_licences_are_of_spdx_or_named() -> None:
     assert address["hashes"] == [{"alg": "SHA-256", "content": HOLDS.published["raft"].sha256}]
 
 
+LICENCES: dict[str, dict[str, Any] | None] = {
+    "": None,
+    "NOASSERTION": None,
+    "my licence": {"license": {"name": "my licence"}},
+    "mit": {"license": {"name": "mit"}},
+    "MIT OR Apache-2.0": {"expression": "MIT OR Apache-2.0"},
+    "MIT OR mine": {"license": {"name": "MIT OR mine"}},
+    "MIT AND ": {"license": {"name": "MIT AND "}},
+    **{name: {"license": {"id": name}} for name in sorted(bom._SPDX)},  # noqa: SLF001 - all of them
+}
+
+
+@pytest.mark.parametrize("words", [[*LICENCES], [*LICENCES][::-1]], ids=["first", "last"])
+def test_every_word_for_a_licence_makes_a_valid_bill(words: list[str], clone: TestClone) -> None:
+    """An identifier of SPDX's, two of them, or a name; what nobody asserts is left out."""
+    text, left = (clone.root / "dvc.yaml").read_text(), iter(words)
+    changed = re.sub(r"license: .*", lambda _: f"license: '{next(left)}'", text)
+    (clone.root / "dvc.yaml").write_text(changed)
+
+    made = bom.render(clone.root)
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(made) is None
+    for path, artifact in artifacts.read(clone.root / "dvc.yaml").items():
+        told = LICENCES[str(artifact.license)]
+        assert components(made)[path].get("licenses") == (told and [told])
+
+
 @pytest.mark.usefixtures("real")
 def test_the_same_repository_gives_the_same_bill(capsys: pytest.CaptureFixture[str]) -> None:
     """No time and no chance: the serial number is made of the content."""
@@ -125,6 +152,30 @@ def test_a_time_that_is_none_is_told(
     out, err = capsys.readouterr()
     assert (code, out) == (2, "")
     assert "error: SOURCE_DATE_EPOCH is " in err
+
+
+@pytest.mark.usefixtures("real")
+def test_a_link_stays_a_link_and_a_device_a_device(tmp_path: Path) -> None:
+    """What is written in one step takes the place of a plain file alone."""
+    (tmp_path / "link").symlink_to("bom.json")
+
+    codes = [bom.main(["--output", str(place)]) for place in (tmp_path / "link", "/dev/null")]
+
+    assert codes == [0, 0]
+    assert (tmp_path / "link").readlink() == Path("bom.json")
+    assert (tmp_path / "bom.json").read_text() == bom.render(REPOSITORY)
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("name", ["n" * 5000, "no/folder"])
+def test_a_place_that_is_none_is_told(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too long a name, and a folder that is not there."""
+    assert bom.main(["--output", str(tmp_path / name)]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("real")

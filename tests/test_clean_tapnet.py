@@ -369,6 +369,24 @@ def test_every_array_that_differs_is_named(
     )
 
 
+@pytest.mark.parametrize("leaf", [[], [None]])
+def test_lists_that_share_what_they_hold_are_not_walked_for_ever(leaf: list[object]) -> None:
+    """Forty lists of some hundred bytes have a million million leaves."""
+    for _ in range(40):
+        leaf = [leaf, leaf]
+    data = clean_tapnet.clean(save(checkpoint(params={"a": leaf})))
+
+    with pytest.raises(PickleError, match="more than 100,000 leaves"):
+        clean_tapnet.differences(data, data)
+
+
+def test_what_is_empty_is_compared() -> None:
+    """A dict is no list, also where neither holds anything."""
+    one, other = (kept(checkpoint(params={"a": kind()})) for kind in (dict, list))
+
+    assert clean_tapnet.differences(one, other) == ["different in value        /params/a"]
+
+
 def test_more_differences_than_a_screen_are_counted(
     clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import disk, partial
+from scripts import bom, clean_tapnet, disk, partial, seal
 from scripts.errors import DiskError
-from tests import disks, transfers
+from tests import changing, disks, numpy1, transfers
 from tests.transfers import MIB, NAME, URL, assert_placed, attempt, noise, part_of
 from tests.world import Fault
 from tests.world.checkpoints import DRIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.world import World
@@ -137,6 +137,30 @@ def test_a_disk_that_fills_up_in_the_middle_keeps_what_has_arrived(
     assert attempt(pinned, capsys).code == 0
     assert_placed(pinned, BIG)
     assert world.served() <= len(BIG) - kept + MIB
+
+
+WRITERS: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
+    "bom": (bom.main, ["--output", "README.md"]),
+    "seal": (seal.main, []),
+    "clean_tapnet": (clean_tapnet.main, ["checkpoint.npy", "new.npy"]),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_full_disk_leaves_what_was_to_be_written_as_it_was(
+    writer: str, clone: TestClone, capsys: Capture
+) -> None:
+    """No half of a file, neither in its place nor beside it."""
+    (clone.root / "checkpoint.npy").write_bytes(numpy1.save(numpy1.checkpoint()))
+    (clone.root / "scripts/archive.py").write_text("# what two stages depend on\n")
+    before = changing.files(clone)
+    main, words = WRITERS[writer]
+
+    with changing.quota(100):
+        code = main(words)
+
+    assert (code, changing.files(clone)) == (1, before)
+    assert capsys.readouterr().err.startswith("error: no room to write ")
 
 
 @pytest.mark.parametrize(

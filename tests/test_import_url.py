@@ -11,7 +11,8 @@ import pytest
 
 from scripts import catalogue, changes, documents, import_url, pins
 from tests.changing import CLEAN, Ran, files, folders, keep, missing, run, undo
-from tests.transfers import md5, noise
+from tests.pickling import RUN, torch
+from tests.transfers import md5, noise, pin
 from tests.world import Fault
 from tests.world.formats import tar_gz_of, zip_of
 from tests.world.publishers import BRANCH_HEAD
@@ -513,6 +514,55 @@ def test_ctrl_c_puts_everything_back(
 
     assert done.code == 130
     assert files(clone) == before
+
+
+EVIL = torch(RUN)
+STATED = [["--md5", md5(EVIL)], ["--sha256", hashlib.sha256(EVIL).hexdigest()], []]
+
+
+@pytest.mark.parametrize("words", STATED, ids=["md5", "sha256", "no hash"])
+def test_a_hash_does_not_vouch_for_what_loading_would_run(
+    words: list[str], clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says which bytes they are; whoever stated it need not have looked into them."""
+    world.publish(URL, EVIL)
+    world.publish("https://weights.example/all.zip", zip_of({"w.pth": EVIL}))
+
+    plain = refused(clone, capsys, 1, URL, PATH, *words)
+    member = refused(clone, capsys, 1, "https://weights.example/all.zip", PATH, "--member",
+                     "w.pth", *words)  # fmt: skip
+
+    assert plain == member
+    assert "imports    os.system" in plain
+    assert "No pin of this repository vouches for these bytes" in plain
+    assert "Next: if you know why it is there, add the name to imports.yaml" in plain
+
+
+def test_what_the_cache_has_is_looked_into_too(
+    clone: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be there for another project that shares the cache."""
+    held = clone.root / ".dvc/cache/files/md5" / md5(EVIL)[:2] / md5(EVIL)[2:]
+    held.parent.mkdir(parents=True)
+    held.write_bytes(EVIL)
+
+    message = refused(clone, capsys, 1, URL, PATH, "--md5", md5(EVIL))
+
+    assert "imports    os.system" in message
+
+
+def test_a_pin_of_the_repository_vouches_for_the_same_bytes(
+    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are in the tree already, under another name."""
+    world.publish(URL, EVIL)
+    pin(clone, EVIL)
+    clone.run("python", "-m", "scripts.seal", check=True)
+    clone.run("git", "commit", "-qam", "pinned", check=True)
+
+    done = run(import_url.main, capsys, URL, PATH, "--md5", md5(EVIL))
+
+    assert done.code == 0, done.err
 
 
 def test_bytes_that_were_here_are_told(

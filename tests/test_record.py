@@ -10,6 +10,7 @@ import pytest
 from scripts import record, seal
 from scripts.errors import DiskError
 from scripts.heads import Head
+from tests import changing
 from tests.world import Fault
 from tests.world.checkpoints import ARCHIVES, PLAIN, TAPNET
 from tests.world.clones import TestClone
@@ -115,7 +116,17 @@ def test_a_source_that_cannot_be_written_is_told(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "denied")
 
-    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    monkeypatch.setattr("pathlib.Path.write_bytes", refuse)
 
     with pytest.raises(DiskError, match=rf"{NAME}\.dvc"):
         record.write(clone.root / "sources", NAME, HEAD)
+
+
+def test_a_full_disk_leaves_a_source_as_it_was(clone: TestClone) -> None:
+    """An address that is half written would be that of nobody."""
+    before = changing.files(clone)
+
+    with changing.quota(100), pytest.raises(DiskError, match="no room to write"):
+        record.write(clone.root / "sources", NAME, HEAD)
+
+    assert changing.files(clone) == before

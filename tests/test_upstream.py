@@ -226,6 +226,22 @@ def test_a_move_is_told_with_what_is_known_of_the_content(
     assert look(capsys, NAME).states == {NAME: "changed"}
 
 
+def test_a_move_of_which_nothing_is_known_is_no_good_news(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Whether the content is the same could not be told: 2, until it is recorded."""
+    del clone
+    target = f"https://{HOST}/elsewhere.pth"
+    world.publish(target, FILES[PATH])
+    world.fault(URL, Fault.redirect(target, status=301), times=3)
+
+    first, recorded, later = (look(capsys, NAME, *more) for more in ([], ["--record"], []))
+
+    assert [seen.code for seen in (first, recorded, later)] == [2, 0, 0]
+    assert (first.states, later.states) == ({NAME: "unknown"}, {NAME: "moved"})
+    assert first.rows[NAME]["why"].startswith(f"moved to {target}; nothing recorded")
+
+
 def test_gone_blocked_and_unknown_are_told_apart(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:

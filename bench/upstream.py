@@ -1,0 +1,58 @@
+"""The condition of a look at all publishers, whose answers come late: they are awaited at once."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bench.command import FailedError, Place, empty
+from bench.race import Contender, race
+from bench.report import Section, Target
+from tests.world import Fault, World, clones
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.lab import Lab
+
+_SCALE = 10_000  # bodies are not asked for, so they may be small
+_SOURCES = 21
+_DELAY = 0.1  # seconds, before every answer: a far publisher's
+_LIMIT = 3.0  # seconds
+_COMMAND = ("python", "-m", "scripts.upstream")
+_REMARK = (
+    "The publishers are those of the tests, on loopback and with every host's own TLS; each answer "
+    "is held back for 100 ms, and a redirect is an answer, too. No file is downloaded."
+)
+
+
+def upstream(lab: Lab) -> Section:
+    """Time the question whether every publisher still serves what is pinned."""
+    root = lab.folder()
+    with World(scale=_SCALE) as world:
+        place = _clone(root, lab.env | world.env)
+        place.run(*_COMMAND, "--record")
+        world.fault("*", Fault.delay(_DELAY))
+        action = partial(_look, place, world)
+        made = Contender(" ".join(_COMMAND), action, f"{_SOURCES} states known, no body")
+        rows = [standing.row() for standing in race([made], lab.plan.rounds)]
+    empty(root)
+    title = f"publishers: {_SOURCES} sources asked, {_DELAY * 1000:.0f} ms an answer"
+    targets = [Target(row.name, row.median, _LIMIT, "s") for row in rows]
+    return Section("upstream", title, rows, targets, remark=_REMARK)
+
+
+def _clone(root: Path, env: dict[str, str]) -> Place:
+    clones.copy(root)
+    clones.pin(root, _SCALE)
+    clones.commit(root, env)
+    return Place(root, env)
+
+
+def _look(place: Place, world: World) -> list[float]:
+    """Time the command, and fail unless it asked for every source and for no body."""
+    asked = len(world.requests)
+    took = place.timed(*_COMMAND)  # which fails unless the state of every source is known
+    if len(world.requests) - asked < _SOURCES or world.served():
+        raise FailedError("not every publisher was asked, or one for its file")
+    return [took]
