@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from scripts.remote import Remote
-from tests.teams import FILES, KEPT, SAM, Team, command, place
+from tests.teams import FILES, KEPT, SAM, Team, beside, command, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +111,18 @@ def test_a_licence_with_another_name_is_not_a_free_one(owner: TestClone, bucket:
 
     assert f"left out  {SAM}  (GPL-3.0)\n" in done.stdout
     assert place(SAM) not in bucket.objects()
+
+
+def test_publishing_makes_a_folder_that_is_not_there(team: Team) -> None:
+    """As the first push to it does; the objects are read-only."""
+    owner = team.owner(url="")
+
+    done = command(owner, "publish", "team")
+
+    assert (done.returncode, "team: 23 files pushed" in done.stdout) == (0, True), done.stderr
+    assert beside(owner, SAM).read_bytes() == FILES[SAM]
+    assert beside(owner, SAM).stat().st_mode & 0o777 == 0o444
+    assert not any(beside(owner, path).exists() for path in KEPT)
 
 
 @pytest.mark.parametrize("words", [("publish", ""), ("check", "-r", "")])
