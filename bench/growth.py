@@ -34,9 +34,13 @@ class Measured:
 
 @dataclass
 class Results:
-    """(layout, entries, command) -> what was measured; reads and lists of a pull."""
+    """(layout, entries, command) -> what was measured, and by what; never an assumption.
+
+    `pulls`: number of entries -> a pull's lists, after its reads beside those of the objects.
+    """
 
     limit: float
+    facts: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[str, int, str], Measured] = field(default_factory=dict)
     pulls: dict[int, tuple[int, int]] = field(default_factory=dict)
 

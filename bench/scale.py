@@ -114,25 +114,34 @@ def run(layout: str, number: int, bucket: gcs.Bucket, results: Results) -> None:
             tell(f"{layout}, {number:,} entries: {name}: {cell.cell()}")
     asked = [request.url for request in bucket.requests[before:]]
     lists = sum("prefix=" in url for url in asked)
-    results.pulls.setdefault(number, (len(asked) - lists, lists))
+    results.pulls.setdefault(number, (len(asked) - lists - number, lists))
 
 
-def document(results: Results, folder: Path) -> str:
-    """Return the page: the template with every figure filled in."""
+def facts(folder: Path) -> dict[str, str]:
+    """Return when and on what is measured, in `folder`."""
     described = machine.describe(folder)
     keep = ("processor", "memory", "kernel", "file system", "Python")
-    reads, lists = results.pulls[min(results.pulls)]
-    figures = {
+    return {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "machine": "; ".join(f"{key}: {described[key]}" for key in keep),
         "dvc": machine._package("dvc"),  # noqa: SLF001
+    }
+
+
+def measured(results: Results) -> dict[str, str]:
+    """Return placeholder -> figure of all that was measured."""
+    return {
+        **results.facts,
         "limit": f"{results.limit:.0f}",
-        "comfort": f"{COMFORT:.0f}",
         "comfortable": comfortable(results),
         **{f"table_{name}": table(results, name) for name in COMMANDS},
-        **paper.lines(reads, lists),
     }
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(figures)
+
+
+def render(figures: Mapping[str, str], more: int, lists: int) -> str:
+    """Return the page: a function of the template, bench/paper.py and what was measured alone."""
+    given = {"comfort": f"{COMFORT:.0f}", **paper.lines(more, lists)}
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(given, **figures)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -142,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=float, default=300, help="seconds a command may take")
     parser.add_argument("--out", type=Path, default=Path("docs/scale.md"), metavar="FILE")
     given = parser.parse_args(argv)
-    results = Results(given.limit)
+    results = Results(given.limit, facts(Path(tempfile.gettempdir())))
     try:
         with gcs.Bucket() as bucket:
             for number in given.sizes:
@@ -160,7 +169,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _write(results: Results, page: Path) -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(document(results, Path(tempfile.gettempdir())), encoding="utf-8")
+    more, lists = results.pulls[min(results.pulls)]
+    page.write_text(render(measured(results), more, lists), encoding="utf-8")
     tell(f"wrote {page}")
 
 

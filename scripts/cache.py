@@ -35,6 +35,7 @@ from dvc_objects.fs.utils import makedirs
 from scripts.disk import existing, refusals
 from scripts.errors import CatalogueError
 from scripts.objects import Objects
+from scripts.sources import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +49,7 @@ class Cache:
 
     def __init__(self, root: Path) -> None:
         """Read the configuration of the clone at `root`; raise CatalogueError if it is broken."""
-        try:
-            config = Config(str(root / ".dvc"))
-        except (ConfigError, OSError) as error:
-            raise CatalogueError(".dvc/config", [str(error)]) from error
+        config = _configuration(root / ".dvc")
         self.root = root
         self.temporary = root / ".dvc" / "tmp" / "fetch"
         section = config["cache"]
@@ -129,10 +127,12 @@ class Cache:
         self.remember(path, md5)
 
     def linking(self) -> str:
-        """Return the type of link this clone gets from the cache: `copy` where no other works."""
-        folder, here = existing(self.folder), self.temporary / "link"
+        """Return the type of link models/ gets from the cache: `copy` where no other works.
+
+        Links are made to find out, in models/ (a disk of its own, perhaps), and removed at once.
+        """
+        folder, here = existing(self.folder), existing(self.root / "models") / "link"
         with refusals(folder):
-            here.parent.mkdir(parents=True, exist_ok=True)
             works = test_links(list(self._types), self._fs, str(folder), self._fs, str(here))
         return works[0] if works else "copy"
 
@@ -149,6 +149,26 @@ class Cache:
         with refusals(target):
             makedirs(str(target.parent), exist_ok=True, mode=0o2775 if self._group else None)
         return target
+
+
+def _configuration(folder: Path) -> Config:
+    """Return the configuration of a clone; raise CatalogueError, which names the file at fault."""
+    try:
+        return Config(str(folder))
+    except (ConfigError, OSError) as error:
+        raise CatalogueError(_at_fault(folder), [masked(str(error))]) from error
+
+
+def _at_fault(folder: Path) -> str:
+    """Return the file without which DVC could read what is left."""
+    with suppress(ConfigError, OSError):
+        # With a file system given, DVC reads no local configuration.
+        Config(str(folder), fs=LocalFileSystem())
+        return ".dvc/config.local"
+    with suppress(ConfigError, OSError):
+        Config()
+        return ".dvc/config"
+    return "the configuration of this user or machine (`dvc config --list --show-origin`)"
 
 
 def _link(source: Path, target: Path, types: list[str] | tuple[str, ...]) -> None:

@@ -7,29 +7,36 @@ tests/test_team.py holds it against the real dvc-gs, a directory and plain http.
 from __future__ import annotations
 
 import base64
+import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from dvc.fs.callbacks import TqdmCallback
 from dvc.repo import Repo
 
 from scripts import digests
 from scripts.disk import existing
 from scripts.reach import RemoteError, reaching, status_of
+from scripts.sources import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
     from scripts.pins import Pin
 
-_CREATE, _DELETE = "storage.objects.create", "storage.objects.delete"
+_CREATE = "storage.objects.create"
 _READ = ("storage.objects.get", "storage.objects.list")
 _GONE, _HIDDEN = (404, 410), (401, 403)  # without a right to list, what is missing is forbidden
+_KEYS = (  # what gcsfs needs of a key: of a service account, of a person
+    {"client_email", "private_key", "token_uri"},
+    {"client_id", "client_secret", "refresh_token"},
+)
 _CHUNK = 1 << 21  # bytes a request
 
 
@@ -66,16 +73,20 @@ class Remote:
 
     def __init__(self, root: Path, name: str | None) -> None:
         """Open the remote of this name, or the default one."""
-        with reaching(name or "", ""):
+        with reaching("this clone", str(root)):
             self._repo = Repo(str(root))
-            self.name = str(name or self._repo.config["core"].get("remote") or "")
-            config = self._repo.config["remote"].get(self.name, {})
+        config = self._repo.config
+        self.name = str(name or config["core"].get("remote") or "no remote")
+        self.url = masked(str(config["remote"].get(self.name, {}).get("url", "")))
+        with reaching(self.name, self.url):
             self._remote = self._repo.cloud.get_remote(name)
             self._odb = self._remote.odb
-        self.url = str(config.get("url") or "")
+        if self.url.startswith("remote://"):  # another remote's address, and a folder below
+            self.url = masked(self._remote.fs.unstrip_protocol(self._remote.path))
         self.verify = bool(self._odb.verify)
         self.kind = str(self._remote.fs.protocol)
-        _check_key(self.name, config.get("credentialpath"))
+        _check_kind(self.name, self._remote)
+        _check_key(self.name, self._remote.config.get("credentialpath"))
 
     def __enter__(self) -> Self:
         """Return the remote."""
@@ -100,12 +111,21 @@ class Remote:
             return os.access(folder, os.R_OK | os.X_OK), os.access(folder, os.W_OK)
         if self.kind != "gs":
             return True, False if self.kind in ("http", "https") else None
-        bucket, asked = self._remote.path.partition("/")[0], [*_READ, _CREATE, _DELETE]
+        bucket, asked = self._remote.path.partition("/")[0], [*_READ, _CREATE]
         with reaching(self.name, f"bucket {bucket}"):
             address = "b/{}/iam/testPermissions"
             told = self._gcsfs().call("GET", address, bucket, permissions=asked, json_out=True)
         held = set(told.get("permissions", ()))
         return held.issuperset(_READ), _CREATE in held
+
+    def expect_folder(self) -> None:
+        """Raise RemoteError if this remote is a folder that is not there; a push would make it."""
+        if self.kind == "local" and not Path(self._remote.path).is_dir():
+            raise RemoteError(
+                f"{self.name}: there is no folder {self.url} yet",
+                "Next: if it lies on a disk, mount that. Else the first push makes the folder:",
+                f"`dvc push -r {self.name}` in a clone that has the files.",
+            )
 
     def look(self, pins: Mapping[str, Pin]) -> list[Held]:
         """Return what the remote says of every pinned file, from headers alone."""
@@ -131,31 +151,54 @@ class Remote:
             with self._remote.fs.open(place, "rb", cache_type="none") as file:
                 yield file
 
-    def push(self, paths: Sequence[str]) -> int:
-        """Do `dvc push` of these files and return how many were sent."""
-        with reaching(self.name, self.url):
-            return int(self._repo.push(list(paths), remote=self.name))
+    def send(self, files: Sequence[Held], cached: Callable[[str], Path]) -> None:
+        """Upload the cache's objects of these files, in place of what is there under their names.
 
-    def drop(self, held: Held) -> None:
-        """Remove an object, so that the next push sends it again."""
-        with reaching(self.name, self.url):
-            self._remote.fs.remove(self._place(held))
-
-    def _place(self, held: Held) -> str:
-        return str(self._odb.oid_to_path(held.pin.md5))
+        Not `dvc push`: it takes a damaged object for sent, and leaves the cause of a refusal to a
+        log. What is there stays until its successor is whole.
+        """
+        sources = [str(cached(str(item.pin.md5))) for item in files]
+        places = [self._odb.oid_to_path(item.pin.md5) for item in files]
+        with reaching(self.name, self.url, writing=True), TqdmCallback(unit="file") as bar:
+            self._remote.fs.put(sources, places, callback=bar)
+            for place in places:
+                self._odb.protect(place)
 
     def _gcsfs(self) -> Any:  # noqa: ANN401 - gcsfs has no types
         return self._remote.fs.fs
 
 
-def _check_key(name: str, key: str | None) -> None:
-    # gcsfs takes the name of a file that is missing for a token, and asks Google about it.
-    if key and not Path(key).is_file():
+def _check_kind(name: str, remote: Any) -> None:  # noqa: ANN401 - DVC has no types
+    kind = "worktree" if remote.worktree else "version_aware"
+    if remote.worktree or remote.fs.version_aware:
         raise RemoteError(
-            f"{name}: the service account's file {key} is missing",
+            f"{name}: a {kind} remote keeps files under their own names; nothing was looked at",
+            "check and publish know objects under their md5 alone, and so does a pull of one",
+            f"file. Next: `dvc remote modify {name} {kind} false`, then `dvc push -r {name}`.",
+        )
+
+
+def _check_key(name: str, key: str | None) -> None:
+    # gcsfs takes the name of a file that is missing for a token, and names no file that is none.
+    if key and (fault := _key_fault(Path(key))):
+        raise RemoteError(
+            f"{name}: the service account's file {key} {fault}",
             f"Next: `dvc remote modify --local {name} credentialpath FILE`, or without a file:",
             f"`dvc remote modify --local --unset {name} credentialpath`.",
         )
+
+
+def _key_fault(path: Path) -> str | None:
+    try:
+        told = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except ValueError:
+        return "is no JSON"
+    fields = set(told) if isinstance(told, dict) else set()
+    return None if any(fields >= kind for kind in _KEYS) else "is JSON, and no key of Google's"
 
 
 def _raise_unless_missing(infos: Sequence[object]) -> None:

@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from scripts import digests, tree
+from scripts import artifacts, digests
 from scripts.disk import refusals
 from scripts.errors import CheckpointError
 from scripts.progress import note
+from scripts.tree import INVENTORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from scripts.clone import Clone
     from scripts.remote import Held, Remote
 
-# Licences that let anybody pass a file on; any other in dvc.yaml, or none, keeps it back.
+# Licences that let anybody pass a file on; any other keeps it back.
 FREE = {"Apache-2.0", "BSD-3-Clause", "CC-BY-NC-4.0", "MIT"}
 
 
-def withheld(root: Path) -> dict[str, str]:
-    """Return path -> licence of every file that may not be published; raise CatalogueError."""
-    files = json.loads(tree.render(root))["files"]
+def withheld(clone: Clone) -> dict[str, str]:
+    """Return path -> reason of every pinned file that may not be published.
+
+    What may are the inventory, and files of the catalogue whose licence in dvc.yaml is a free one:
+    of the outs of anybody else's stages nothing is known. Raises CatalogueError.
+    """
+    words, known = artifacts.read(clone.root / "dvc.yaml"), clone.catalogue.files
+    told = {
+        path: (words[path].license if path in words else None) or "no licence in dvc.yaml"
+        for path in clone.pins
+        if path != INVENTORY
+    }
     return {
-        file["path"]: file["license"] or "no licence in dvc.yaml"
-        for file in files
-        if file["license"] not in FREE
+        path: licence if path in known else "not in the catalogue"
+        for path, licence in told.items()
+        if path not in known or licence not in FREE
     }
 
 
 def mend(clone: Clone, remote: Remote, damaged: Sequence[Held]) -> int:
     """Send damaged objects anew and return how many; one that this cache lacks is left and told.
 
-    Nothing is removed before the cache's own bytes are seen to be the pinned ones.
+    Nothing is touched before the cache's own bytes are seen to be the pinned ones.
     """
-    sent = 0
+    good = []
     for item in damaged:
-        if not _cached(clone, item):
+        if _cached(clone, item):
+            note(f"{item.path}: sending it to {remote.name} anew")
+            good.append(item)
+        else:
             note(f"{item.path}: left as it is, for this clone's cache does not have it")
-            continue
-        note(f"{item.path}: sending it to {remote.name} anew")
-        remote.drop(item)
-        sent += remote.push([item.path])
-    return sent
+    remote.send(good, clone.cache.object)
+    return len(good)
 
 
 def publish(clone: Clone, remote: Remote) -> tuple[int, dict[str, str]]:
@@ -53,15 +61,15 @@ def publish(clone: Clone, remote: Remote) -> tuple[int, dict[str, str]]:
     Raises CheckpointError, too, if something that may not be published is there already.
     """
     _expect_rights(remote)
-    kept = withheld(clone.root)
+    kept = withheld(clone)
+    lacking = [item for item in remote.look(clone.pins) if item.broken and item.path not in kept]
+    if lacking:
+        _expect_cached(clone, remote, lacking)
+        remote.send(lacking, clone.cache.object)
     held = remote.look(clone.pins)
-    ours = [item for item in held if item.path not in kept]
-    _expect_cached(clone, remote, [item for item in ours if item.broken])
-    sent = mend(clone, remote, [item for item in ours if item.state == "damaged"])
-    sent += remote.push([item.path for item in ours])
-    _expect_arrived(remote, remote.look({item.path: item.pin for item in ours}))
+    _expect_arrived(remote, [item for item in held if item.path not in kept])
     _expect_none(remote, [item for item in held if item.path in kept and item.found])
-    return sent, kept
+    return len(lacking), kept
 
 
 def _expect_rights(remote: Remote) -> None:

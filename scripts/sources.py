@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +14,9 @@ from scripts.errors import CatalogueError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# Who asks, and a query, which may be a token: they stand in addresses, and in libraries' messages.
+_SECRET = re.compile(r"(\w+://)(?:[^/\s'\"]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,11 @@ def _mirrors(meta: object, faults: list[str]) -> Iterator[Mirror]:
 def host_of(url: str) -> str:
     """Return the host of an address: what a message may show of it."""
     return urlsplit(url).hostname or url
+
+
+def masked(text: str) -> str:
+    """Return a text whose addresses have lost user, password and query, so that it may be shown."""
+    return _SECRET.sub(r"\1\2", text)
 
 
 def is_safe(url: str) -> bool:

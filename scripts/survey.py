@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from scripts.clone import Clone
     from scripts.remote import Held, Remote
 
+_SHOWN = 3  # files without which a pull is incomplete; more would not fit a screen
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -30,8 +32,8 @@ class Survey:
 
     @property
     def broken(self) -> list[Held]:
-        """What a pull would not get."""
-        return [held for held in self.files if held.broken]
+        """What a pull would not get, the damaged ones first."""
+        return sorted((held for held in self.files if held.broken), key=lambda held: held.state)
 
     def as_json(self, origin: dict[str, str]) -> dict[str, Any]:
         """Return the survey as plain data; sizes in bytes."""
@@ -67,11 +69,13 @@ class Survey:
         yield f"verify   {'on' if self.verify else 'OFF: damaged files are pulled in silence'}"
         proved = f", the content of {states.count('proved')} proved" if there else ""
         yield f"holds    {there} of {len(states)} pinned files{proved}"
-        for held in self.broken:
+        for held in self.broken[:_SHOWN]:
             yield f"{held.state:<8} {held.path}"
             if held.state == "damaged":
                 yield f"  pinned md5 {held.pin.md5}  {_size(held.pin.size)}"
                 yield f"  remote md5 {held.md5 or '-':<32}  {_size(held.size)}"
+        if more := self.broken[_SHOWN:]:
+            yield f"  and {len(more)} more; --json names all"
         yield f"link     {self.link}"
         size = f", {human(_bytes(self.absent))}" if self.absent else ""
         yield f"pull     would transfer {len(self.absent)} files{size}"
@@ -79,6 +83,7 @@ class Survey:
 
 def survey(clone: Clone, remote: Remote, *, read: bool) -> Survey:
     """Look at a remote; with `read`, hash every object whose content its headers do not prove."""
+    remote.expect_folder()
     may_read, may_write = remote.rights()
     files = remote.look(clone.pins)
     if read:

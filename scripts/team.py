@@ -15,6 +15,7 @@ from scripts.clone import Clone
 from scripts.command import command
 from scripts.errors import CheckpointError
 from scripts.progress import say
+from scripts.reach import ROLES, RemoteError
 from scripts.remote import Remote
 from scripts.sharing import mend, publish, withheld
 from scripts.survey import Survey, stages, survey
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 _CHECK = """\
 Say whether this clone can read and write a remote, which of the pinned files it holds, whether
 their content is the pinned one (Google's bucket states an md5 of each object), and what a pull
-would transfer. Only headers are read, and nothing is written.
+would transfer. Headers alone are read; all that is written are links between cache and models/,
+to find out which kind works, and they are removed at once.
 
 Exit code 0: a pull would be complete. 1: files are missing or damaged. 2: it could not be looked
-at (no account, no such bucket, no network)."""
+at, or mended (no account, no right, no such bucket or folder, no network)."""
 _PUBLISH = """\
 Push every pinned file that its licence in dvc.yaml lets anybody pass on, and name those left out.
 Use it instead of `dvc push` for a remote that people outside your institution can read."""
@@ -59,6 +61,8 @@ def _check(clone: Clone, remote: Remote, options: argparse.Namespace) -> None:
         say(json.dumps(seen.as_json(stages(clone)), indent=2))
     else:
         say("\n".join(seen.lines()))
+    if not seen.read:
+        raise RemoteError(f"{remote.name}: {remote.url} may not be read by you in full", *ROLES)
     if seen.broken:
         raise CheckpointError(
             f"{remote.name}: a pull would lack {len(seen.broken)} of {len(seen.files)} files",
@@ -68,7 +72,7 @@ def _check(clone: Clone, remote: Remote, options: argparse.Namespace) -> None:
 
 def _next(clone: Clone, seen: Survey) -> Iterator[str]:
     """Yield what to do about missing and damaged files."""
-    kept, origin = withheld(clone.root), stages(clone)
+    kept, origin = withheld(clone).keys() & clone.catalogue.files.keys(), stages(clone)
     if theirs := [held.path for held in seen.broken if held.path in kept]:
         yield f"{len(theirs)} of them may not be redistributed; their publisher has them:"
         yield f"  dvc repro {' '.join(dict.fromkeys(origin[path] for path in theirs))}"
@@ -76,7 +80,8 @@ def _next(clone: Clone, seen: Survey) -> Iterator[str]:
         yield f"Next: `dvc push -r {seen.remote}` in a clone that has what is missing; or bring it"
         yield "from the publishers: `dvc repro models.dvc`."
     if damaged := [held.path for held in seen.broken if held.state == "damaged"]:
-        yield f"{seen.url} has other bytes than the pinned ones for: {', '.join(damaged)}"
+        more = f" and {len(damaged) - 1} more" if damaged[1:] else ""
+        yield f"{seen.url} has other bytes than the pinned ones for: {damaged[0]}{more}"
         yield "Next: in a clone that has them (`dvc push` takes them for sent),"
         yield f"`python -m scripts.team check -r {seen.remote} --repair`."
 
@@ -88,12 +93,18 @@ def _parser() -> argparse.ArgumentParser:
     out = what.add_parser("publish", help="push what may be passed on", description=_PUBLISH)
     for part in (parser, look, out):
         part.formatter_class = argparse.RawDescriptionHelpFormatter
-    look.add_argument("-r", "--remote", metavar="NAME", help="by default the team's")
+    look.add_argument("-r", "--remote", metavar="NAME", type=_name, help="by default the team's")
     look.add_argument("--json", action="store_true", help="for a program: stdout is JSON")
     look.add_argument("--read", action="store_true", help="hash objects that no header proves")
     look.add_argument("--repair", action="store_true", help="send damaged objects anew")
-    out.add_argument("remote", metavar="REMOTE", help="one of `dvc remote list`")
+    out.add_argument("remote", metavar="REMOTE", type=_name, help="one of `dvc remote list`")
     return parser
+
+
+def _name(word: str) -> str:
+    if not word:  # DVC takes it for the default remote
+        raise argparse.ArgumentTypeError("the name of a remote is empty")
+    return word
 
 
 if __name__ == "__main__":

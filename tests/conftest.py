@@ -71,6 +71,14 @@ def team(template: Path, tmp_path: Path, world: World, bucket: Bucket) -> Team:
     return Team(template, tmp_path, making.isolated(tmp_path / "isolated") | world.env | bucket.env)
 
 
+@pytest.fixture
+def local(team: Team) -> TestClone:
+    """A full clone whose remote is a folder beside it, which holds every file."""
+    owner = team.owner(url="")
+    owner.run("dvc", "push", check=True)
+    return owner
+
+
 @pytest.fixture(scope="session")
 def filled(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone that `dvc repro models.dvc` has filled, to be copied from."""

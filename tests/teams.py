@@ -57,6 +57,16 @@ class Team:
         return TestClone(root, self.env)
 
 
+def project(team: Team, root: Path, data: bytes) -> TestClone:
+    """Return a DVC project with one file, large.bin, whose remote is the bucket."""
+    clone = TestClone(root, team.env)
+    root.mkdir()
+    (root / "large.bin").write_bytes(data)
+    words = f"dvc remote add -q -d team {URL} && dvc add -q large.bin && rm large.bin"
+    clone.run("bash", "-c", f"git init -q && dvc init -q && {words}", check=True)
+    return clone
+
+
 def place(path: str) -> str:
     """Return the name of a checkpoint's object in the bucket."""
     md5 = hashlib.md5(FILES[path], usedforsecurity=False).hexdigest()
@@ -66,6 +76,18 @@ def place(path: str) -> str:
 def spoiled(path: str) -> bytes:
     """Return other bytes of the same size."""
     return b"X" + FILES[path][1:]
+
+
+def beside(clone: TestClone, path: str) -> Path:
+    """Return a checkpoint's object in the folder beside the clone."""
+    return clone.root.parent / "sam-pt-checkpoints.team" / place(path).removeprefix("checkpoints/")
+
+
+def spoil(clone: TestClone, path: str, data: bytes) -> None:
+    """Put other bytes in the place of an object of the folder beside the clone."""
+    target = beside(clone, path)
+    target.unlink()
+    target.write_bytes(data)
 
 
 @dataclass(frozen=True)

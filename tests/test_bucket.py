@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bench import paper
 from tests.processes import started, until
-from tests.teams import FILES, SAM, Team, command, place, spoiled
+from tests.teams import FILES, SAM, Team, command, place, project, spoiled
 from tests.world import Fault
+from tests.world.checkpoints import MIB
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.world.bucket import Bucket
 
 CLEAN = "Data and pipelines are up to date.\n"
@@ -21,6 +26,7 @@ MINIMAL = {
     "models/samhq_ckpts/sam_hq_vit_h.pth",
 }
 UPLOADS = "POST */upload/*"
+FILLING = "POST *upload_id=*"
 MEDIA = "GET *alt=media*"
 
 
@@ -65,10 +71,10 @@ def test_status_says_what_the_bucket_lacks(team: Team, bucket: Bucket) -> None:
 
 def test_a_push_that_is_killed_is_made_up_for_by_the_next(team: Team, bucket: Bucket) -> None:
     """No object is half there; what had arrived is not sent twice."""
-    owner = team.owner()
-    bucket.fault(UPLOADS, *[Fault.none()] * 5, Fault.stall(0))
+    owner = team.owner(more="    jobs = 4\n")
+    rule = bucket.fault(UPLOADS, *[Fault.none()] * 5, Fault.stall(0))
     with started(owner, "dvc", "push") as push:
-        until(lambda: len(bucket.objects()) > 5)
+        until(lambda: rule.met > 5 and len(bucket.objects()) == 5)
         os.killpg(push.pid, signal.SIGKILL)
         push.communicate(timeout=20)
     kept = bucket.objects()
@@ -77,11 +83,77 @@ def test_a_push_that_is_killed_is_made_up_for_by_the_next(team: Team, bucket: Bu
     again = owner.run("dvc", "push")
 
     assert again.returncode == 0, again.stderr
-    assert 5 < len(kept) < 26
-    assert set(kept.values()) <= set(owner.objects().values())
-    sent = sum(request.matches(UPLOADS) for request in bucket.requests)
-    assert 0 < sent <= 26 - len(kept)  # what was on its way at the kill may have arrived since
+    assert (len(kept), set(kept.values()) <= set(owner.objects().values())) == (5, True)
+    assert sum(request.matches(UPLOADS) for request in bucket.requests) == 26 - 5
     assert sorted(bucket.objects().values()) == sorted(owner.objects().values())
+
+
+def test_a_large_push_that_is_killed_starts_anew(
+    team: Team, bucket: Bucket, tmp_path: Path
+) -> None:
+    """Above 5 MiB an upload is begun, then filled: a kill in between leaves no object."""
+    data = os.urandom(MIB) * 6
+    owner = project(team, tmp_path / "project", data)
+    rule = bucket.fault(FILLING, Fault.stall(0))
+    with started(owner, "dvc", "push") as push:
+        until(lambda: rule.met == 1)
+        os.killpg(push.pid, signal.SIGKILL)
+        push.communicate(timeout=20)
+    assert bucket.objects() == {}
+    bucket.clear()
+
+    again = owner.run("dvc", "push")
+
+    assert again.returncode == 0, again.stderr
+    assert list(bucket.objects().values()) == [data]
+    assert sum(request.matches(FILLING) for request in bucket.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.reset(), Fault.status(503)])
+def test_an_upload_that_drops_half_way_is_made_again(
+    team: Team, bucket: Bucket, fault: Fault
+) -> None:
+    """Nothing of it is stored; the client sends the whole once more."""
+    owner = team.owner()
+    rule = bucket.fault(UPLOADS, fault, times=1)
+
+    push = owner.run("dvc", "push", "fetch@sam_vit_b")
+
+    assert push.returncode == 0, push.stderr
+    assert bucket.objects() == {place(SAM): FILES[SAM]}
+    assert rule.met == 1
+    assert sum(request.matches(UPLOADS) for request in bucket.requests) == 2
+
+
+def test_a_refused_writer_stores_nothing(team: Team, bucket: Bucket) -> None:
+    """403 on every upload: DVC fails, and the bucket is as it was."""
+    owner = team.owner()
+    bucket.fault(UPLOADS, Fault.status(403))
+
+    push = owner.run("dvc", "push")
+
+    assert (push.returncode, bucket.objects()) == (1, {})
+    assert "26 files failed to upload" in push.stderr
+
+
+def test_a_large_pull_that_is_cut_is_whole_in_the_end(
+    team: Team, bucket: Bucket, tmp_path: Path
+) -> None:
+    """Above 100 MiB gcsfs asks for ranges; two that are cut are asked for once more."""
+    data = os.urandom(MIB) * 101
+    colleague = project(team, tmp_path / "project", data)
+    (md5,) = colleague.objects()
+    bucket.put(f"checkpoints/files/md5/{md5[:2]}/{md5[2:]}", data)
+    shutil.rmtree(colleague.root / ".dvc/cache")
+    bucket.fault(MEDIA, Fault.none(), Fault.cut(1000), Fault.reset(after=1000), Fault.none())
+
+    pull = colleague.run("dvc", "pull")
+
+    assert pull.returncode == 0, pull.stderr
+    assert colleague.read("large.bin") == data
+    asked = [request for request in bucket.requests if request.matches(MEDIA)]
+    assert [request.sent for request in asked].count(1000) == 2
+    assert len(asked) == paper.ranges(len(data)) + 2
 
 
 def test_a_damaged_object_is_refused_named_and_healed(team: Team, bucket: Bucket) -> None:
@@ -163,22 +235,31 @@ def test_a_connection_that_drops_mid_object_is_made_again(
 ) -> None:
     """The client asks again; the file is whole."""
     team.owner().run("dvc", "push", check=True)
-    bucket.fault(MEDIA, fault, times=1)
+    bucket.clear()
+    rule = bucket.fault(MEDIA, fault, times=1)
     colleague = team.colleague()
 
     pull = colleague.run("dvc", "pull", "fetch@sam_vit_b")
 
     assert pull.returncode == 0, pull.stderr
     assert colleague.tree() == {SAM: FILES[SAM]}
+    first, again = [request for request in bucket.requests if request.matches(MEDIA)]
+    assert (rule.met, again.sent) == (1, len(FILES[SAM]))
+    assert (first.status, first.sent < len(FILES[SAM])) in {(200, True), (503, True)}
 
 
 def test_a_slow_bucket_is_waited_for(team: Team, bucket: Bucket) -> None:
     """Bytes that trickle are no failure."""
     team.owner().run("dvc", "push", check=True)
-    bucket.fault(MEDIA, Fault.slow(len(FILES[SAM]) / 2))
+    bucket.clear()
+    rule = bucket.fault(MEDIA, Fault.slow(len(FILES[SAM]) / 2))
     colleague = team.colleague()
 
     pull = colleague.run("dvc", "pull", "fetch@sam_vit_b")
 
     assert pull.returncode == 0, pull.stderr
     assert colleague.tree() == {SAM: FILES[SAM]}
+    (asked,) = [request for request in bucket.requests if request.matches(MEDIA)]
+    assert (rule.met, asked.sent) == (1, len(FILES[SAM]))
+    assert asked.ended is not None
+    assert asked.ended - asked.started > 1  # the rate was kept: the whole takes two seconds

@@ -328,7 +328,7 @@ def test_a_broken_configuration_is_told_before_anything_is_fetched(
 
     message = capsys.readouterr().err
     assert code == 2
-    assert message.startswith("error: .dvc/config: 1 fault\n")
+    assert message.startswith(f"error: .dvc/{name}: 1 fault\n")
     assert world.requests == []
 
 
@@ -336,7 +336,7 @@ def test_a_configuration_that_cannot_be_read_is_told(clone: TestClone) -> None:
     """A folder stands in the file's place."""
     (clone.root / ".dvc/config.local").mkdir()
 
-    with pytest.raises(CheckpointError, match=r"\.dvc/config: 1 fault"):
+    with pytest.raises(CheckpointError, match=r"\.dvc/config\.local: 1 fault"):
         Cache(clone.root)
 
 

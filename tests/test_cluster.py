@@ -29,10 +29,9 @@ def shared(folder: Path) -> str:
     return f"[cache]\n    dir = {folder}\n    shared = group\n"
 
 
-def objects(cache: Path) -> dict[str, bytes]:
-    """Return the name and the bytes of everything in a cache that has its name."""
-    found = (cache / "files/md5").glob("??/*")
-    return {p.parent.name + p.name: p.read_bytes() for p in found if p.suffix != ".tmp"}
+def objects(cache: Path) -> list[Path]:
+    """Return every file of a cache, wherever it lies, but what a killed pull left behind."""
+    return [p for p in cache.rglob("*") if p.is_file() and p.suffix != ".tmp"]
 
 
 @pytest.mark.slow
@@ -44,7 +43,7 @@ def test_eight_nodes_fill_one_cache_at_once_three_of_them_killed(
     owner.run("dvc", "push", check=True)
     nodes = [team.colleague(f"node{n}", more=shared(tmp_path / "cache")) for n in range(8)]
     bucket.clear()
-    bucket.fault(MEDIA, Fault.slow(60_000))
+    slow = bucket.fault(MEDIA, Fault.slow(60_000))
 
     with ExitStack() as stack:
         pulls = [stack.enter_context(started(node, "dvc", "pull")) for node in nodes]
@@ -53,12 +52,17 @@ def test_eight_nodes_fill_one_cache_at_once_three_of_them_killed(
             os.killpg(pull.pid, signal.SIGKILL)
             pull.communicate()
             assert pull.returncode == -signal.SIGKILL
+        assert all(node.tree() != FILES for node in nodes[:3])
         pulls[:3] = [stack.enter_context(started(node, "dvc", "pull")) for node in nodes[:3]]
         told = [pull.communicate(timeout=200) for pull in pulls]
 
     assert [pull.returncode for pull in pulls] == [0] * 8, told
     assert [node.tree() for node in nodes] == [FILES] * 8
-    assert objects(tmp_path / "cache") == owner.objects()
+    assert slow.met >= 26
+    held = [path.read_bytes() for path in objects(tmp_path / "cache")]
+    assert sorted(held) == sorted(owner.objects().values())
+    assert len(held) == len(set(held)) == 26
+    assert [node.objects() for node in nodes] == [{}] * 8
 
 
 def test_a_node_copies_nothing_out_of_a_warm_cache(
@@ -77,6 +81,26 @@ def test_a_node_copies_nothing_out_of_a_warm_cache(
         assert (second.root / path).stat().st_ino == (first.root / path).stat().st_ino
     folders = [p for p in (tmp_path / "cache").rglob("*") if p.is_dir()]
     assert {stat.S_IMODE(p.stat().st_mode) for p in folders} == {0o2775}
+
+
+def test_a_node_out_of_reach_of_the_bucket_links_a_warm_cache(
+    team: Team, bucket: Bucket, tmp_path: Path
+) -> None:
+    """`dvc pull` asks the bucket first, and fails; `dvc checkout` asks nobody."""
+    team.owner().run("dvc", "push", check=True)
+    first, second = (team.colleague(n, more=shared(tmp_path / "cache")) for n in ("one", "two"))
+    first.run("dvc", "pull", check=True)
+    bucket.clear()
+    refused = bucket.fault("*", Fault.status(403))
+
+    pull = second.run("dvc", "pull")
+    met, linked = refused.met, second.tree()
+    checkout = second.run("dvc", "checkout")
+
+    assert (pull.returncode, linked, met > 0) == (1, {}, True)
+    assert checkout.returncode == 0, checkout.stderr
+    assert (refused.met, second.tree()) == (met, FILES)
+    assert second.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
 
 
 @pytest.fixture

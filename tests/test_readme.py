@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,10 @@ from tests.conftest import SCALE
 from tests.world import World, clones
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone
+
+if TYPE_CHECKING:
+    from tests.teams import Team
+    from tests.world.bucket import Bucket
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
@@ -128,50 +133,65 @@ def test_the_catalogue_is_changed_by_three_commands(clone: TestClone, world: Wor
     assert (clone.tree(), clone.read("params.yaml")) == ({}, before)
 
 
-def test_a_project_gets_and_imports_checkpoints(clone: TestClone, tmp_path: Path) -> None:
+@pytest.fixture
+def shared(team: Team) -> TestClone:
+    """A clone whose remote is committed and filled, and whose own cache is out of reach."""
+    owner = team.owner(url="")
+    share = written(CONSOLE[4])[0][0].replace("BUCKET/PREFIX", "lab/checkpoints")
+    shell(owner, f"{share} && git commit -qam state && dvc push -q", owner.root)
+    (owner.root / ".dvc/cache").rename(owner.root.parent / "elsewhere")
+    return owner
+
+
+def test_a_project_gets_and_imports_checkpoints(
+    shared: TestClone, bucket: Bucket, tmp_path: Path
+) -> None:
     """The commands for a downstream project bring the pinned bytes and the sealed hash."""
-    shell(clone, "dvc repro -q models.dvc && dvc push -q", clone.root)
     project = tmp_path / "project"
     project.mkdir()
-    shell(clone, "git init -q && dvc init -q", project)
+    shell(shared, "git init -q && dvc init -q", project)
+    bucket.clear()
 
     for command, _ in written(CONSOLE[3]):
-        shell(clone, command, project)
+        shell(shared, command.replace("<this repository>", f"file://{shared.root}"), project)
 
+    assert any("alt=media" in request.url for request in bucket.requests)
     things = "models/raft_ckpts/raft-things.pth"
     assert (project / "raft-things.pth").read_bytes() == files(SCALE)[things]
     assert (project / "models" / things.removeprefix("models/")).read_bytes() == files(SCALE)[
         things
     ]
-    seal = re.search(r"md5: (\w+\.dir)", clone.read("models.dvc").decode())
+    seal = re.search(r"md5: (\w+\.dir)", shared.read("models.dvc").decode())
     assert seal
     assert seal[1] in (project / "models.dvc").read_text()
 
 
-def test_the_python_example_gets_a_family(
-    clone: TestClone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_python_example_gets_a_family(shared: TestClone, tmp_path: Path) -> None:
     """DVCFileSystem reads the same files from a program."""
-    shell(clone, "dvc repro -q models.dvc && dvc push -q", clone.root)
     example = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
-    monkeypatch.chdir(tmp_path)
 
-    done = TestClone(tmp_path, clone.env).run(
-        sys.executable, "-c", example.replace("<this repository>", str(clone.root))
+    done = TestClone(tmp_path, shared.env).run(
+        sys.executable, "-c", example.replace("<this repository>", f"file://{shared.root}")
     )
 
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "raft_ckpts").iterdir())) == 5
 
 
-def test_the_team_moves_to_a_bucket_of_its_own(clone: TestClone) -> None:
-    """The command for a bucket changes config.local, which git does not see."""
-    command, _ = written(CONSOLE[4])[0]
+@pytest.mark.slow
+def test_four_commands_lead_to_a_colleagues_tree(team: Team) -> None:
+    """Three in one's own clone, one in a clone that git makes of it; README counts them."""
+    mine, theirs = team.colleague("mine", url=""), team.folder / "work/theirs"
+    *ours, last = [command for command, _ in written(CONSOLE[4])]
 
-    shell(clone, command, clone.root)
+    for command in ours:
+        shell(mine, command.replace("BUCKET/PREFIX", "lab/checkpoints"), mine.root)
+    shell(mine, f"git commit -qam state && git clone -q file://{mine.root} {theirs}", mine.root)
+    shell(mine, last, theirs)
 
-    assert "gs://BUCKET/PREFIX" in clone.read(".dvc/config.local").decode()
-    assert clone.run("git", "status", "--porcelain").stdout == ""
+    assert "A bucket takes four commands" in README
+    assert len(ours) == 3
+    assert TestClone(theirs, mine.env).tree() == mine.tree() == files(SCALE)
 
 
 def test_ci_calls_the_test_command_of_the_readme() -> None:

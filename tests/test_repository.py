@@ -98,6 +98,19 @@ a7ac14a085326d9fa6199c8c698c4f0e7280afdbb974d2c4660ec60877b45e35  models/samhq_c
 52b6708629640ca883673b5d5c097c4ddad37d8048b33f09c8ca0d69db12c40e  models/superglue_ckpts/superpoint_v1.pth
 4be6101b271f58ec49866da5cf609fd17e86e9cae2483f70630ef4a295dc66bd  raft
 """  # noqa: E501
+# Folder under models/ -> family.
+FAMILIES = {
+    "cotracker_ckpts": "cotracker",
+    "pips_ckpts": "pips",
+    "pips_plus_plus_ckpts": "pips-plus-plus",
+    "raft_ckpts": "raft",
+    "sam_ckpts": "sam",
+    "sam_mobile_ckpts": "mobile-sam",
+    "samhq_ckpts": "hq-sam",
+    "superglue_ckpts": "superglue",
+    "tapir_ckpts": "tapir",
+    "tapnet_ckpts": "tapnet",
+}
 MINIMAL = [
     "models/cotracker_ckpts/cotracker_stride_4_wind_8.pth",
     "models/samhq_ckpts/sam_hq_vit_h.pth",
@@ -256,6 +269,32 @@ def test_every_file_has_an_artifact_with_licence_and_source() -> None:
         assert entry["meta"]["source"].startswith("https://")
         if entry["path"] in pairs(GUIDE):
             assert entry["meta"]["source"].startswith("https://github.com/")
+
+
+def test_every_artifact_is_a_model_of_one_family() -> None:
+    """To DVC it is a model; its label is the family, and in the guide that of its folder."""
+    for entry in load("dvc.yaml")["artifacts"].values():
+        assert entry["type"] == "model"
+        assert len(entry["labels"]) == 1
+        if entry["path"] in pairs(GUIDE):
+            assert entry["labels"] == [FAMILIES[entry["path"].split("/")[1]]]
+
+
+@of_the_guide
+def test_a_licence_that_the_weights_do_not_state_has_a_note() -> None:
+    """Stated for the weights themselves: SAM's, and what google-deepmind/tapnet publishes."""
+    artifacts = load("dvc.yaml")["artifacts"]
+
+    bare = {name for name, entry in artifacts.items() if "license_note" not in entry["meta"]}
+
+    assert bare == {
+        "sam-vit-b",
+        "sam-vit-l",
+        "sam-vit-h",
+        "causal-tapir-checkpoint",
+        "tapir-checkpoint-panning",
+        "tapnet-checkpoint",
+    }
 
 
 def test_stages_are_written_in_one_order() -> None:

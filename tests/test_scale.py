@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from fsspec.prefetcher import BackgroundPrefetcher
+from gcsfs.core import split_range  # type: ignore[import-untyped]
 
-from bench import paper
+from bench import paper, scale
 from bench.growth import Measured, Results, comfortable, table
 from bench.layouts import LAYOUTS, entries
+from tests.world.checkpoints import MIB
 from tests.world.clones import REPOSITORY, TestClone, isolated
 
 if TYPE_CHECKING:
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
 
 RESULTS = Results(
     90,
-    {
+    cells={
         ("a", 25, "status"): Measured(1.0, 0.5, 60_000_000),
         ("a", 250, "status"): Measured(12.0, 11.0, 61_000_000),
         ("a", 2500, "status"): Measured(90, 90, None),
@@ -25,6 +30,18 @@ RESULTS = Results(
         ("b", 250, "status"): Measured(0, 0, None),
         ("b", 2500, "status"): Measured(0, 0, None),
     },
+)
+
+MEASURED = (
+    "date",
+    "dvc",
+    "machine",
+    "limit",
+    "comfortable",
+    "table_status",
+    "table_repro",
+    "table_push",
+    "table_pull",
 )
 
 
@@ -59,12 +76,55 @@ def test_comfort_ends_at_the_largest_size_within_the_limit() -> None:
 
 def test_the_arithmetic_of_a_thousand_nodes_holds() -> None:
     """Bytes, times and prices follow from the assumptions."""
-    told = paper.lines(100, 10, paper.Assumptions(nodes=10, per_million_reads=1, region=100))
+    told = paper.lines(2, 5, paper.Assumptions(nodes=10, per_million_lists=1e6, region=100))
 
-    assert told["all_reads"] == "1,000"
-    assert told["price_requests"] == "0.00"
+    reads = int(told["small"]) + int(told["blocks"]) + 2
+    assert told["all_reads"] == f"{reads * 10:,}"
+    assert told["price_requests"] == "50.00"
+    assert told["price_warm"] == "10.0000"
+    assert int(told["small"]) + int(told["large"]) == 26
     assert float(told["whole"]) == round(float(told["tree"]) * 10)
+    assert float(told["billed"]) == pytest.approx(float(told["whole"]) / 1.0737, abs=1)
     assert float(told["region_s"]) == pytest.approx(float(told["whole"]) * 8 / 100, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("size", "requests"),
+    [(1, 1), (100 * MIB, 1), (100 * MIB + 1, 17), (130 * MIB, 19), (2_564_550_879, 163)],
+)
+def test_a_large_object_is_read_in_ranges(size: int, requests: int) -> None:
+    """As many as gcsfs makes: fsspec's own prefetcher is given the same size, and counted."""
+    assert paper.ranges(size) == requests
+    if requests > 1:
+        assert asyncio.run(_asked(size)) == requests
+
+
+async def _asked(size: int) -> int:
+    """Read as gcsfs does (_get_file_concurrent), and return how many requests that takes."""
+    asked: list[int] = []
+
+    async def fetch(_: int, length: int, split_factor: int = 1) -> bytes:
+        asked.extend(part for _, part in split_range(length, split_factor, 5 * MIB))
+        return bytes(length)
+
+    loop = asyncio.get_running_loop()
+    async with BackgroundPrefetcher(fetch, size, 4, 8 * 16 * MIB, loop=loop) as reader:
+        for start in range(0, size, 16 * MIB):
+            await reader.afetch(start, min(start + 16 * MIB, size))
+    return len(asked)
+
+
+def test_the_page_is_template_and_arithmetic() -> None:
+    """Whatever stands in it and was not measured is what the code would write."""
+    page = (REPOSITORY / "docs/scale.md").read_text(encoding="utf-8")
+    counted = re.search(r"with (\d+) reads and (\d+) lists more, as counted", page)
+    assert counted
+    figures = {name: f"<{name}>" for name in MEASURED}
+
+    written = scale.render(figures, int(counted[1]), int(counted[2]))
+
+    pattern = re.sub(r"<(\w+)>", "(?s:.+?)", re.escape(written))
+    assert re.fullmatch(pattern, page), "python -m bench.scale writes it anew"
 
 
 def test_the_template_names_known_figures_alone() -> None:

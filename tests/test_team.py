@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import sharing
+from scripts.clone import Clone
 from scripts.remote import Remote
 from tests.processes import without_root
-from tests.teams import FILES, KEPT, SAM, URL, Team, command, place, spoiled
+from tests.teams import FILES, KEPT, SAM, URL, Team, beside, command, place, spoil, spoiled
 from tests.world import Fault
 from tests.world.bucket import READING
 from tests.world.reply import Reply
@@ -21,26 +22,6 @@ if TYPE_CHECKING:
 
     from tests.world.bucket import Bucket
     from tests.world.clones import TestClone
-
-
-@pytest.fixture
-def local(team: Team) -> TestClone:
-    """A full clone whose remote is a folder beside it."""
-    owner = team.owner(url="")
-    owner.run("dvc", "push", check=True)
-    return owner
-
-
-def beside(clone: TestClone, path: str) -> Path:
-    """Return a checkpoint's object in the folder beside the clone."""
-    return clone.root.parent / "sam-pt-checkpoints.team" / place(path).removeprefix("checkpoints/")
-
-
-def spoil(clone: TestClone, path: str, data: bytes) -> None:
-    """Put other bytes in the place of an object of the folder beside the clone."""
-    target = beside(clone, path)
-    target.unlink()
-    target.write_bytes(data)
 
 
 def test_a_complete_remote_is_said_in_one_screen(local: TestClone) -> None:
@@ -197,7 +178,7 @@ def test_publish_says_what_did_not_arrive(
 ) -> None:
     """Whatever DVC reports, the remote is looked at afterwards."""
     beside(local, SAM).unlink()
-    monkeypatch.setattr(Remote, "push", lambda *_: 0)
+    monkeypatch.setattr(Remote, "send", lambda *_: None)
 
     told = command(local, "publish", "team")
 
@@ -211,7 +192,7 @@ def test_a_licence_that_is_not_known_is_kept_back(local: TestClone) -> None:
     entry = text[text.index("  sam-vit-b:\n") : text.index("  sam-vit-l:\n")]
     (local.root / "dvc.yaml").write_text(text.replace(entry, ""))
 
-    kept = sharing.withheld(local.root)
+    kept = sharing.withheld(Clone.at(local.root))
 
     assert sorted(kept) == sorted([*KEPT, SAM])
     assert kept[SAM] == "no licence in dvc.yaml"

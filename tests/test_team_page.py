@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.teams import FILES, KEPT, SAM, Team, place, spoiled
+from tests.teams import FILES, KEPT, SAM, URL, Team, place, spoiled
 from tests.test_readme import pattern, shell, written
 from tests.world.clones import REPOSITORY, TestClone
 
@@ -47,15 +47,18 @@ def _put(text: str, told: dict[str, str]) -> str:
 
 @pytest.mark.slow
 def test_four_commands_lead_from_a_clone_to_a_colleagues_pull(team: Team) -> None:
-    """Fetch, name the bucket, push; and one line in the colleague's clone."""
-    mine, theirs = team.colleague("mine", url=""), team.colleague("theirs", url="")
+    """Name the bucket, fetch, push; and one in the clone that git makes for the colleague."""
+    mine = team.colleague("mine", url="")
+    theirs = TestClone(team.folder / "work/theirs", team.env)
 
     *ours, last = commands("Four commands with a bucket")
     for pair in ours:
         run(mine, pair)
+    shell(mine, f"git commit -qam state && git clone -q {mine.root} {theirs.root}", mine.root)
     run(theirs, last)
 
     assert len(ours) == 3
+    assert all("&" not in command and ";" not in command for command, _ in [*ours, last])
     assert theirs.tree() == mine.tree() == FILES
 
 
@@ -108,16 +111,20 @@ def test_readers_come_to_all_files_without_an_account(
     assert not {place(path) for path in KEPT} & bucket.objects().keys()
 
 
-def test_a_node_pulls_into_the_clusters_cache(team: Team, tmp_path: Path) -> None:
-    """The page's three commands on a node."""
+def test_nodes_come_to_the_tree_through_the_clusters_cache(team: Team, tmp_path: Path) -> None:
+    """The page's three commands on a node, and on one that reaches no bucket the fourth."""
     team.owner().run("dvc", "push", check=True)
-    node = team.colleague("node")
+    node, far = team.colleague("node"), team.colleague("far")
+    lost = TestClone(far.root, {**team.env, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9"})
+    *setting, pull, checkout = commands("One cache for a cluster")
 
-    for pair in commands("One cache for a cluster"):
-        run(node, pair, **{"/shared/cache": str(tmp_path / "cache")})
+    for clone, last in ((node, pull), (lost, checkout)):
+        for pair in (*setting, last):
+            run(clone, pair, **{"/shared/cache": str(tmp_path / "cache")})
 
-    assert node.tree() == FILES
-    assert node.objects() == {}
+    assert (pull[0], checkout[0]) == ("dvc pull", "dvc checkout")
+    assert node.tree() == lost.tree() == FILES
+    assert node.objects() == lost.objects() == {}
     assert (tmp_path / "cache/files/md5").is_dir()
 
 
@@ -136,11 +143,35 @@ def test_a_disk_is_carried_over_the_gap(team: Team, tmp_path: Path) -> None:
     assert (len(here), beyond.tree()) == (2, FILES)
 
 
+def shared(team: Team) -> TestClone:
+    """Return a full clone whose remote is committed and filled, and whose cache is out of reach."""
+    owner = team.owner(url="")
+    owner.run("dvc", "remote", "modify", "team", "url", URL, check=True)
+    owner.run("git", "commit", "-qam", "state", check=True)
+    owner.run("bash", "-c", "dvc push -q && dvc checkout -q", check=True)
+    (owner.root / ".dvc/cache").rename(owner.root.parent / "elsewhere")
+    return owner
+
+
+def test_without_the_address_committed_other_projects_get_nothing(
+    team: Team, tmp_path: Path
+) -> None:
+    """Why the page says so: config.local is not in the commit that they clone."""
+    team.owner("other").run("dvc", "push", check=True)
+    owner, project = team.colleague(), TestClone(tmp_path / "project", team.env)
+    project.root.mkdir()
+    (command, _), *_ = commands("In other projects")
+
+    told = command.replace("<this repository>", f"file://{owner.root}")
+    done = project.run("bash", "-c", told)
+
+    assert done.returncode != 0
+    assert "without `--local`" in SECTIONS["In other projects"]
+
+
 def test_other_projects_get_import_and_link(team: Team, tmp_path: Path) -> None:
     """Each command of the page; the imported tree has the hash that models.dvc seals."""
-    owner = team.owner(url="")
-    owner.run("dvc", "push", check=True)
-    owner.run("dvc", "checkout", check=True)
+    owner = shared(team)
     project, sam_pt = TestClone(tmp_path / "project", team.env), tmp_path / "work/sam-pt"
     for folder in (project.root, sam_pt):
         folder.mkdir()
@@ -148,10 +179,10 @@ def test_other_projects_get_import_and_link(team: Team, tmp_path: Path) -> None:
     *others, link = commands("In other projects")
 
     for pair in others[:-1]:
-        run(project, pair, **{"<this repository>": str(owner.root)})
+        run(project, pair, **{"<this repository>": f"file://{owner.root}"})
     family = {path.name for path in (project.root / "raft").iterdir()}
     one = (project.root / "sam_hq_vit_h.pth").read_bytes()
-    run(project, others[-1], **{"<this repository>": str(owner.root)})
+    run(project, others[-1], **{"<this repository>": f"file://{owner.root}"})
     run(owner, link)
 
     seal = re.search(r"md5: (\w+\.dir)", owner.read("models.dvc").decode())
@@ -164,12 +195,11 @@ def test_other_projects_get_import_and_link(team: Team, tmp_path: Path) -> None:
 
 def test_a_program_gets_a_family(team: Team, tmp_path: Path) -> None:
     """The page's Python, word for word."""
-    owner = team.owner(url="")
-    owner.run("dvc", "push", check=True)
+    owner = shared(team)
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
     done = TestClone(tmp_path, team.env).run(
-        sys.executable, "-c", example.replace("<this repository>", str(owner.root))
+        sys.executable, "-c", example.replace("<this repository>", f"file://{owner.root}")
     )
 
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 As shipped the emulator serves one connection at a time in HTTP/1.0 and rewrites its index at each
 object. Here every connection has its thread, requests meet the faults of tests.world, and the
 emulator's handlers run under one lock, with the body of the request read before it is taken.
+A write that a fault refuses, cuts or silences is never seen by the emulator.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import json
 import tempfile
 import threading
+import time
 from typing import TYPE_CHECKING, cast
 
 from gcp_storage_emulator import server as emulator  # type: ignore[import-untyped]
@@ -22,12 +24,14 @@ from tests.world.records import Request
 from tests.world.reply import Reply
 from tests.world.script import Rule
 from tests.world.server import Handler, Server, Site
-from tests.world.wire import Wire
+from tests.world.wire import SeveredError, Wire
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+_WRITING = {"DELETE", "PATCH", "POST", "PUT"}
+_WELL = Reply(200, {}, b"{}")  # what a fault is tried on before the emulator acts
 READING = ("storage.objects.get", "storage.objects.list")
 
 
@@ -110,9 +114,14 @@ class Bucket:
         held = json.dumps({"permissions": permissions}).encode()
         self.fault("*/iam/testPermissions*", Fault.body(held))
 
-    def fault(self, pattern: str, *faults: Fault, times: int | None = None) -> None:
-        """Script the requests that match an fnmatch pattern, as World.fault does."""
-        self._site.script.add(Rule(pattern, faults, times))
+    def fault(self, pattern: str, *faults: Fault, times: int | None = None) -> Rule:
+        """Script the requests that match an fnmatch pattern, as World.fault does.
+
+        The rule returned counts the requests it met.
+        """
+        rule = Rule(pattern, faults, times)
+        self._site.script.add(rule)
+        return rule
 
     def clear(self) -> None:
         """Forget requests and faults; the objects stay."""
@@ -139,20 +148,39 @@ class _Handler(Handler):
 
     def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
         """Answer a request of any kind."""
-        body = emulator._read_raw_data(self) or b""  # noqa: SLF001 - knows chunked bodies
-        if len(body) < int(self.headers.get("Content-Length") or 0):
-            self.close_connection = True  # the client is gone; half an upload is none
-            return
         site = cast("_Site", self.site)
         headers = {key.lower(): value for key, value in self.headers.items()}
         request = Request(self.command, self._url(), headers, self.number)
         site.log.add(request)
+        fault = site.script.fault(request)
         try:
-            reply = site.script.apply(request, _Exchange(self, body).reply(site))
+            reply = self._refusal(request, fault) or self._acted(site, request, fault)
             wire = Wire(self.connection, site.closing)
             self.close_connection |= not wire.send(request, reply)
         except OSError:
             self.close_connection = True
+        finally:
+            request.ended = time.monotonic()
+
+    def _refusal(self, request: Request, fault: Fault) -> Reply | None:
+        """Return what a write is refused with, or None; of a body that is cut half is read."""
+        reply = fault.change(request, _WELL)
+        told = reply.delivery
+        lost = told.drop or told.cut is not None or told.stall is not None
+        if self.command not in _WRITING or (reply.status < 400 and not lost):
+            return None
+        if lost:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0) // 2)
+        else:
+            emulator._read_raw_data(self)  # noqa: SLF001 - so that the connection can go on
+        return reply
+
+    def _acted(self, site: _Site, request: Request, fault: Fault) -> Reply:
+        """Let the emulator act, and return what it says, changed by the fault."""
+        body = emulator._read_raw_data(self) or b""  # noqa: SLF001 - knows chunked bodies
+        if len(body) < int(self.headers.get("Content-Length") or 0):
+            raise SeveredError  # the client is gone; half an upload is none
+        return fault.change(request, _Exchange(self, body).reply(site))
 
     do_DELETE = do_PATCH = do_POST = do_PUT = do_GET  # noqa: N815
 

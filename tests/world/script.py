@@ -6,8 +6,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.world.faults import Fault
+
 if TYPE_CHECKING:
-    from tests.world.faults import Fault
     from tests.world.records import Request
     from tests.world.reply import Reply
 
@@ -47,10 +48,15 @@ class Script:
         with self._lock:
             self._rules.clear()
 
-    def apply(self, request: Request, reply: Reply) -> Reply:
-        """Return the reply as the rules change it."""
+    def fault(self, request: Request) -> Fault:
+        """Return what the rules do to the reply, all in one; each has met the request by then."""
         with self._lock:
             faults = [rule.next() for rule in self._rules if request.matches(rule.pattern)]
-        for fault in faults:
-            reply = fault.change(request, reply) if fault else reply
-        return reply
+        whole = Fault.none()
+        for fault in filter(None, faults):
+            whole |= fault
+        return whole
+
+    def apply(self, request: Request, reply: Reply) -> Reply:
+        """Return the reply as the rules change it."""
+        return self.fault(request).change(request, reply)
