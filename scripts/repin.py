@@ -12,6 +12,7 @@ from scripts import amendment, changes, drift, partial, release, tree
 from scripts.catalogue import Checkpoint
 from scripts.clone import Clone
 from scripts.command import command
+from scripts.disk import is_file
 from scripts.errors import ArchiveError, CheckpointError, SourceError, UsageError
 from scripts.heads import Head
 from scripts.offers import Offer
@@ -47,7 +48,7 @@ def _looked(clone: Clone, entry: Published) -> tuple[Offer, Head] | None:
 
 
 def _file(path: Path) -> Offer:
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(f"{path} is no file")
     return Offer(str(path), lambda: path.open("rb"))
 

@@ -515,9 +515,8 @@ def test_a_file_of_ones_own_can_become_the_pin(clone: TestClone, world: World) -
     assert "sources/" not in clone.run("git", "status", "--porcelain").stdout
 
 
-def test_a_file_of_ones_own_must_be_there(
-    clone: TestClone, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("name", ["none", "x" * 5000])
+def test_a_file_of_ones_own_must_be_there(name: str, clone: TestClone, capsys: Capture) -> None:
     """A usage error, and nothing is changed."""
-    assert repin.main(["sam_vit_b", "--from", str(clone.root / "none")]) == 2
-    assert "none is no file" in capsys.readouterr().err
+    assert repin.main(["sam_vit_b", "--from", str(clone.root / name)]) == 2
+    assert f"{name} is no file" in capsys.readouterr().err
