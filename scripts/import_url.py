@@ -167,6 +167,15 @@ def _digest(kind: str) -> Callable[[str], str]:
     return digest
 
 
+def _words(text: str) -> str:
+    """Return words that yaml and DVC take as they stand; raise ArgumentTypeError."""
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is not one line of printable words")
+    if "${" in text:
+        raise argparse.ArgumentTypeError(f"{text!r}: DVC takes ${{ for a variable's beginning")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.import_url",
@@ -176,13 +185,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("url", metavar="URL", help="https://..., in quotes")
     add("path", metavar="models/PATH", help="where the file shall lie")
-    add("--name", metavar="N", help="its key in params.yaml; default: from PATH")
-    add("--family", metavar="F", help="its label; default: the folder below models/")
-    add("--member", metavar="M", help="URL is a tar or zip: the file in it, as `tar -t` names it")
+    add("--name", metavar="N", type=_words, help="its key in params.yaml; default: from PATH")
+    add("--family", metavar="F", type=_words, help="its label; default: the folder below models/")
+    inner = "URL is a tar or zip: the file in it, as `tar -t` names it"
+    add("--member", metavar="M", type=_words, help=inner)
     add("--md5", type=_digest("md5"), help="what the file (not its archive) must be")
     add("--sha256", type=_digest("sha256"), help="the same; it is kept in params.yaml")
-    add("--desc", metavar="TEXT", help="what it is, in a few words")
-    add("--license", metavar="SPDX", help="default: its family's, or else NOASSERTION")
+    add("--desc", metavar="TEXT", type=_words, help="what it is, in a few words")
+    add("--license", metavar="SPDX", type=_words, help="default: its family's, or else NOASSERTION")
     return parser
 
 

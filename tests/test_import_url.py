@@ -391,6 +391,19 @@ def test_words_that_mean_nothing_here_are_told(
     assert (world.requests, world.tunnels) == ([], [])
 
 
+@pytest.mark.parametrize("text", ["", "a\nb: c", "\x1b[2J", "\x00", "\u2028", "\udcff", "${x}"])
+@pytest.mark.parametrize("option", ["--name", "--family", "--member", "--desc", "--license"])
+def test_words_that_dvc_could_not_read_are_a_usage_error(
+    option: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing, a line's end, what a terminal obeys, or what DVC would put a value for."""
+    with pytest.raises(SystemExit) as caught:
+        import_url.main([URL, PATH, f"{option}={text}"])
+
+    assert caught.value.code == 2
+    assert re.search(rf"argument {option}: .* (printable|variable)", capsys.readouterr().err)
+
+
 @pytest.mark.parametrize("words", [["--md5", "0" * 31], ["--sha256", "g" * 64]])
 def test_a_hash_that_is_none_is_a_usage_error(
     words: list[str], capsys: pytest.CaptureFixture[str]
@@ -481,15 +494,17 @@ def test_a_transfer_that_stops_leaves_nothing_and_is_gone_on_with(
 def test_a_failure_of_dvc_puts_everything_back(
     clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A word that DVC cannot read in dvc.yaml: what DVC said, and the file is gone again."""
-    world.publish("https://weights.example/all.zip", PACKED["zip"])
+    """A key that DVC does not know in dvc.yaml: what DVC said, and the file is gone again."""
+    world.publish(URL, DATA)
+    stages = clone.root / "dvc.yaml"
+    stages.write_text(stages.read_text() + "\nno_such_key: 1\n")
+    clone.run("git", "commit", "-qam", "edited", check=True)
     before = files(clone)
 
-    done = run(import_url.main, capsys, "https://weights.example/all.zip", PATH, "--member",
-               "inner/w.pth", "--desc", "${no.such}")  # fmt: skip
+    done = run(import_url.main, capsys, URL, PATH)
 
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("error: dvc commit --quiet --force unpack_new_v2 failed\n")
+    assert done.err.startswith("error: dvc commit --quiet --force fetch@new_v2 failed\n")
     assert files(clone) == before
     assert folders(clone) == set()
 
