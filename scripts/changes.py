@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from scripts import digests, seal, tree
 from scripts.catalogue import TREE
+from scripts.clone import Clone
 from scripts.disk import refusals
 from scripts.errors import CheckpointError, UsageError
 from scripts.progress import note, say
@@ -60,6 +61,13 @@ def refuse_dirty(root: Path) -> None:
             "Nothing was changed.",
             "Next: commit them, or put them aside with `git stash`.",
         )
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[Clone]:
+    """Yield the clone as it is once no other command changes its catalogue."""
+    with Clone.at(root).alone("params.yaml"):
+        yield Clone.at(root)
 
 
 @contextmanager

@@ -13,11 +13,11 @@ import itertools
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from scripts import addresses, catalogue, changes, documents, entries, obtain, seal
-from scripts.clone import Clone
 from scripts.command import command, report
 from scripts.entries import Entry
 from scripts.errors import CatalogueError, CheckpointError, SourceError, UsageError
@@ -25,9 +25,10 @@ from scripts.pins import Pin
 from scripts.progress import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from scripts.catalogue import Published
+    from scripts.clone import Clone
     from scripts.workspace import Outcome
 
 _HEX = {"md5": 32, "sha256": 64}  # digits
@@ -44,20 +45,30 @@ def import_url(clone: Clone, entry: Entry, md5: str | None) -> list[Outcome]:
     entry = dataclasses.replace(entry, url=_address(entry.url))
     texts = entries.texts(clone.root, entry)
     after = _with(clone, entry, texts["params.yaml"], md5)
-    names = (*texts, "dvc.lock", seal.SEAL)
-    source = {name: texts.pop(name) for name in list(texts) if name.startswith("sources/")}
+    source = f"sources/{entry.name}.dvc"
     try:
-        with changes.restored(clone.root, names):
-            changes.write(clone.root, source)
+        with changes.restored(clone.root, [source]):
+            changes.write(clone.root, {source: texts[source]})
             outcomes = _bring(after, after.catalogue.published[entry.name])
-            changes.write(clone.root, texts)
-            changes.dvc(clone.root, "commit", "--quiet", "--force", entry.stage)
-            changes.reseal(clone.root, clone.cache)
+            _enter(clone, entry, texts)
     except BaseException:
-        (clone.root / entry.path).unlink(missing_ok=True)
+        with suppress(OSError):  # the reason is on its way to the user
+            (clone.root / entry.path).unlink(missing_ok=True)
         changes.prune(clone.root, entry.path)
         raise
     return outcomes
+
+
+def _enter(clone: Clone, entry: Entry, planned: Mapping[str, str]) -> None:
+    """Write the entry into the files as they are by now: a download takes long, and people edit."""
+    seal.render(clone.root)
+    texts = entries.texts(clone.root, entry)
+    with changes.restored(clone.root, (*texts, "dvc.lock", seal.SEAL)):
+        changes.write(clone.root, texts)
+        changes.dvc(clone.root, "commit", "--quiet", "--force", entry.stage)
+        changes.reseal(clone.root, clone.cache)
+    if edited := [name for name, text in texts.items() if text != planned[name]]:
+        note(f"{', '.join(edited)}: edited during the download; so the diff holds that, too")
 
 
 def _refuse_taken(clone: Clone, entry: Entry) -> None:
@@ -201,12 +212,12 @@ def main(argv: Sequence[str] | None) -> None:
     """Import one file into the current folder's catalogue and print the diff."""
     given = _parser().parse_args(argv)
     entry = _entry(given)
-    clone = Clone.at(Path.cwd())
-    for outcome in import_url(clone, entry, given.md5):
-        report(outcome)
-        if not outcome.how.startswith("fetched"):
-            note("  its address was not asked: these bytes were here")
-    changes.show(clone.root, f"Add {entry.name}")
+    with changes.alone(Path.cwd()) as clone:
+        for outcome in import_url(clone, entry, given.md5):
+            report(outcome)
+            if not outcome.how.startswith("fetched"):
+                note("  its address was not asked: these bytes were here")
+        changes.show(clone.root, f"Add {entry.name}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts import changes, documents, edits, seal
-from scripts.clone import Clone
 from scripts.command import command
 from scripts.disk import refusals
 from scripts.errors import CatalogueError, DiskError, UsageError
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scripts.catalogue import Checkpoint, Published
+    from scripts.clone import Clone
 
 
 def remove(clone: Clone, entry: Published) -> None:
@@ -112,12 +112,10 @@ def main(argv: Sequence[str] | None) -> None:
     )
     parser.add_argument("name", metavar="NAME", help="a name in params.yaml; an archive goes whole")
     name = parser.parse_args(argv).name
-    clone = Clone.at(Path.cwd())
-    if name not in clone.catalogue.published:
-        known = ", ".join(sorted(clone.catalogue.published))
-        raise UsageError(f"unknown name: {name}", f"params.yaml has: {known}")
-    remove(clone, clone.catalogue.published[name])
-    changes.show(clone.root, f"Remove {name}")
+    with changes.alone(Path.cwd()) as clone:
+        (entry,) = clone.catalogue.find([name])
+        remove(clone, entry)
+        changes.show(clone.root, f"Remove {name}")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def _accept(clone: Clone, entry: Published, served: Release, head: Head) -> None
         settle(clone, Checkpoint(tree.INVENTORY))
     for file, digest in news.items():
         clone.cache.add(served.files[file][0], digest.md5)
-    with changes.restored(clone.root, amendment.files(entry)):
+    with clone.alone("params.yaml"), changes.restored(clone.root, amendment.files(entry)):
         new = {file.path: digest for file, digest in news.items()}
         amendment.write(clone.root, entry, new, served.digest)
         changes.reseal(clone.root, clone.cache)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts import catalogue, changes, documents, import_url, pins
+from scripts import catalogue, changes, documents, import_url, obtain, pins
 from tests.changing import CLEAN, Ran, files, folders, keep, missing, run, undo
+from tests.processes import started
 from tests.transfers import md5, noise
 from tests.world import Fault
 from tests.world.formats import tar_gz_of, zip_of
 from tests.world.publishers import BRANCH_HEAD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.world import World
     from tests.world.clones import TestClone
 
@@ -528,6 +531,102 @@ def test_ctrl_c_puts_everything_back(
 
     assert done.code == 130
     assert files(clone) == before
+
+
+@pytest.fixture
+def edited(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
+    """Somebody adds a line to params.yaml while bytes are brought."""
+    params, bring = clone.root / "params.yaml", obtain.bring
+    mine = params.read_bytes() + b"# mine\n"
+
+    def brought(*words: Any) -> Any:  # noqa: ANN401 - what bring takes and gives
+        params.write_bytes(mine)
+        return bring(*words)
+
+    monkeypatch.setattr(obtain, "bring", brought)
+    yield mine
+    assert b"# mine\n" in params.read_bytes()
+
+
+@pytest.mark.usefixtures("edited")
+def test_an_edit_during_the_download_stays(
+    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the entry comes beside it; the diff says so."""
+    world.publish(URL, DATA)
+
+    done = run(import_url.main, capsys, URL, PATH)
+
+    assert done.code == 0, done.err
+    assert "params.yaml: edited during the download" in done.err
+    assert "+# mine\n" in done.out
+    assert PATH in catalogue.read(clone.root / "params.yaml").files
+
+
+def test_a_download_that_fails_leaves_an_edit(
+    clone: TestClone, edited: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is put back is what the command itself has written."""
+    done = run(import_url.main, capsys, "https://weights.example/none.pth", PATH)
+
+    assert (done.code, done.out) == (1, "")
+    assert clone.read("params.yaml") == edited
+    assert clone.run("git", "status", "--porcelain").stdout == " M params.yaml\n"
+
+
+def test_of_two_imports_at_once_none_is_lost(clone: TestClone, world: World) -> None:
+    """The second waits, and is told what the first one has left to commit."""
+    urls = [f"https://weights.example/{name}.pth" for name in ("one", "two")]
+    for url in urls:
+        world.publish(url, DATA)
+        world.fault(url, Fault.delay(1.5), times=1)
+    words = [(sys.executable, "-m", "scripts.import_url", url, f"models/new/{url[-7:]}")
+             for url in urls]  # fmt: skip
+
+    with started(clone, *words[0]) as first, started(clone, *words[1]) as second:
+        told = {first: first.communicate()[1], second: second.communicate()[1]}
+
+    late, early = sorted(told, key=lambda process: -process.returncode)
+    assert (early.returncode, late.returncode) == (0, 2), told.values()
+    assert "params.yaml: another process is at work on it; waiting\n" in told[late]
+    assert "has changes already that are in no commit" in told[late]
+    keep(clone, told[early])
+    assert clone.run(*words[[first, second].index(late)]).returncode == 0
+    assert clone.tree() == {"models/new/one.pth": DATA, "models/new/two.pth": DATA}
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        (f"models/x/{'a' * 300}.pth", ["--name", "long"]),
+        (f"models/{'d/' * 300}x.pth", ["--name", "deep"]),
+        (PATH, ["--name", "n" * 300]),
+    ],
+)
+def test_a_name_that_no_disk_takes_is_told(
+    path: str, more: list[str], clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anybody is asked for anything."""
+    world.publish(URL, DATA)
+
+    message = refused(clone, capsys, 2, URL, path, *more)
+
+    assert re.search("is too long for a disk|a name is 1 to 100 lower-case", message)
+    assert world.requests == []
+
+
+def test_a_folder_that_may_not_be_written_is_told(
+    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file stands where the folder should be: nothing is put there, and no traceback shown."""
+    world.publish(URL, DATA)
+    (clone.root / "models").write_text("mine")
+
+    done = run(import_url.main, capsys, URL, PATH)
+
+    assert (done.code, done.out) == (1, "")
+    assert "models is no folder, and one is wanted there" in done.err
+    assert clone.read("models") == b"mine"
 
 
 def test_bytes_that_were_here_are_told(
