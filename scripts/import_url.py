@@ -217,7 +217,7 @@ def main(argv: Sequence[str] | None) -> None:
             report(outcome)
             if not outcome.how.startswith("fetched"):
                 note("  its address was not asked: these bytes were here")
-        changes.show(clone.root, f"Add {entry.name}")
+        changes.show(clone.root, f"Add {entry.name}", added=entry.path)
 
 
 if __name__ == "__main__":

@@ -81,19 +81,27 @@ def test_dvc_finds_nothing_to_say_of_what_was_imported(clone: TestClone) -> None
     assert PATH not in "".join(missing(clone))
 
 
+@pytest.mark.parametrize(
+    ("path", "emptied"),
+    [("models/new/deep/w.pth", True), ("models/raft_ckpts/w.pth", False)],
+)
 def test_an_import_is_undone_to_the_letter(
-    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+    path: str,
+    emptied: bool,  # noqa: FBT001
+    complete: TestClone,
+    world: World,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """By git and DVC alone: each file and each folder is as before; the cache keeps its object."""
+    """Each file and folder is as before, by one line with no step too many; the cache keeps it."""
     world.publish(URL, DATA)
-    before = files(clone)
-    done = run(import_url.main, capsys, URL, PATH)
+    before = files(complete), folders(complete)
+    done = run(import_url.main, capsys, URL, path)
 
-    undo(clone, done.err)
+    undo(complete, done.err)
 
-    assert files(clone) == before
-    assert folders(clone) == set()
-    assert md5(DATA) in clone.objects()
+    assert (files(complete), folders(complete)) == before
+    assert md5(DATA) in complete.objects()
+    assert ("find" in done.err) == emptied
 
 
 @pytest.mark.usefixtures("imported")

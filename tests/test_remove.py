@@ -73,6 +73,7 @@ def test_a_removal_is_undone_to_the_letter(
 
     undo(complete, done.err)
 
+    assert not re.search("git clean|find", done.err)
     assert files(complete) == before
     assert complete.run("dvc", "status").stdout == CLEAN
 
