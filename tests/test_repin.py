@@ -536,17 +536,19 @@ def test_help_teaches_how_to_undo(capsys: Capture) -> None:
     assert "Without --accept no file of the repository is changed" in told
 
 
-def test_a_file_of_ones_own_can_become_the_pin(clone: TestClone, world: World) -> None:
+def test_a_file_of_ones_own_can_become_the_pin(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
     """A rebuilt checkpoint, or a copy of a release that is gone: shown, then taken."""
     own = clone.root.parent / "own.pth"
     own.write_bytes(b"another release")
-    words = [sys.executable, "-m", "scripts.repin", "sam_vit_b", "--from", str(own)]
+    given = ["sam_vit_b", "--from", str(own)]
 
-    shown, taken = clone.run(*words), clone.run(*words, "--accept")
+    shown, taken = ran(capsys, *given), ran(capsys, *given, "--accept")
 
-    assert f"--from {own} --accept` takes what is shown" in shown.stdout
-    assert "the publisher's own headers" not in shown.stdout
-    assert taken.returncode == 0, taken.stderr
+    assert f"--from {own} --accept` takes what is shown" in shown.out
+    assert "the publisher's own headers" not in shown.out
+    assert taken.code == 0, taken.err
     assert list(clone.tree().values()) == [b"another release"]
     assert (world.requests, own.read_bytes()) == ([], b"another release")
     assert "sources/" not in clone.run("git", "status", "--porcelain").stdout
