@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TREE = "models"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")  # DVC reads a dot in a key as a level of params
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,99}")  # DVC reads a dot in a key as a level of params
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST = 200, 500  # bytes of a part, and of a path: disks take 255, and 1,024 from their root
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class _Reader:
     def published(self, key: yaml.Node, node: yaml.Node, *, archive: bool) -> Published:
         name = str(key.value)
         if not _NAME.fullmatch(name):
-            self.fault(key, f"{name!r}: a name has lower-case letters, digits and _ only")
+            self.fault(key, f"{name!r}: a name is 1 to 100 lower-case letters, digits and _")
         if name in self._names:
             self.fault(key, f"{name}: the name is taken in line {self._names[name]}")
         self._names[name] = _line(key)
@@ -183,6 +184,8 @@ class _Reader:
             self.fault(node, f"{where}: {path} lies outside {TREE}/")
         elif "" in parts or "." in parts or not path.isprintable() or "\\" in path:
             self.fault(node, f"{where}: {path!r} is not a plain path")
+        elif max(len(p.encode()) for p in parts) > _LONGEST[0] or len(path.encode()) > _LONGEST[1]:
+            self.fault(node, f"{where}: {path[:40]}... is too long for a disk")
         else:
             self._check_taken(node, where, path)
 

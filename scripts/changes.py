@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from scripts import digests, seal, tree
 from scripts.catalogue import TREE
+from scripts.clone import Clone
 from scripts.disk import refusals, replace
 from scripts.errors import CheckpointError, UsageError
 from scripts.progress import note, say
@@ -25,10 +26,6 @@ FILES = ("params.yaml", "dvc.yaml", "dvc.lock", seal.SEAL)
 IGNORED = "sources/.gitignore"
 _TRACKED = (*FILES, "sources")
 _COMMIT = f"git add {' '.join(_TRACKED)} && git commit -m"
-_UNDO = (
-    f"git checkout -- {' '.join(_TRACKED)} && git clean -fq -- sources"
-    f" && dvc checkout --allow-missing && find {TREE} -type d -empty -delete"
-)
 
 
 def read(root: Path, name: str) -> str:
@@ -53,6 +50,13 @@ def refuse_dirty(root: Path) -> None:
             "Nothing was changed.",
             "Next: commit them, or put them aside with `git stash`.",
         )
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[Clone]:
+    """Yield the clone as it is once no other command changes its catalogue."""
+    with Clone.at(root).alone("params.yaml"):
+        yield Clone.at(root)
 
 
 @contextmanager
@@ -113,10 +117,18 @@ def git(root: Path, *words: str, **env: str) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def show(root: Path, title: str) -> None:
-    """Print what has changed as `git apply` reads it, and how to keep it or to undo it."""
+def show(root: Path, title: str, *, added: str = "") -> None:
+    """Print what has changed as `git apply` reads it, and how to keep it or to undo it.
+
+    `added` is the path of a new file: neither git nor DVC takes back all that came with it.
+    """
+    undo = [f"git checkout -- {' '.join(_TRACKED)}", "dvc checkout --allow-missing"]
+    if added:
+        undo.insert(1, "git clean -fq -- sources")
+    if added and len(list((root / added).parent.iterdir())) == 1:
+        undo.append(f"find {TREE} -type d -empty -delete")
     say(diff(root).rstrip("\n"))
-    note(f"to keep it:  {_COMMIT} {title!r}\nto undo it:  {_UNDO}")
+    note(f"to keep it:  {_COMMIT} {title!r}\nto undo it:  {' && '.join(undo)}")
 
 
 def diff(root: Path) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from scripts import digests, ndarrays
 from scripts.clone import Clone
 from scripts.command import command, report
-from scripts.disk import refusals
+from scripts.disk import is_file, refusals
 from scripts.errors import CheckpointError, DiskError, PickleError
 from scripts.ndarrays import Array
 from scripts.progress import say
@@ -151,7 +151,7 @@ def _fill(target: BinaryIO, data: bytes) -> None:
 
 
 def _cleaned(path: Path) -> bytes:
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(f"{path} is not here", f"Next: dvc repro fetch@{INPUT}")
     try:
         with refusals(path):

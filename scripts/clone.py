@@ -73,5 +73,5 @@ def _lock(fd: int, key: str) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        note(f"{key}: another process is bringing it; waiting")
+        note(f"{key}: another process is at work on it; waiting")
         fcntl.flock(fd, fcntl.LOCK_EX)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from scripts.errors import DiskError, RoomError
@@ -76,6 +76,13 @@ def check_room(path: Path, needed: int, *, what: str) -> None:
             "models/ and the cache are as they were, and nothing was downloaded in this run.",
             "Next: make room and run again; what had arrived before is kept.",
         )
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; a name that is too long for any disk is none."""
+    with suppress(OSError):
+        return path.is_file()
+    return False
 
 
 def existing(path: Path) -> Path:

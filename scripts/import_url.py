@@ -14,11 +14,11 @@ import itertools
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from scripts import addresses, catalogue, changes, documents, entries, obtain, seal
-from scripts.clone import Clone
 from scripts.command import command, report
 from scripts.entries import Entry
 from scripts.errors import CatalogueError, CheckpointError, PickleError, SourceError, UsageError
@@ -26,9 +26,10 @@ from scripts.pins import Pin
 from scripts.progress import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from scripts.catalogue import Published
+    from scripts.clone import Clone
     from scripts.workspace import Outcome
 
 _HEX = {"md5": 32, "sha256": 64}  # digits
@@ -45,20 +46,30 @@ def import_url(clone: Clone, entry: Entry, md5: str | None) -> list[Outcome]:
     entry = dataclasses.replace(entry, url=_address(entry.url))
     texts = entries.texts(clone.root, entry)
     after = _with(clone, entry, texts["params.yaml"], md5)
-    names = (*texts, "dvc.lock", seal.SEAL)
-    source = {name: texts.pop(name) for name in list(texts) if name.startswith("sources/")}
+    source = f"sources/{entry.name}.dvc"
     try:
-        with changes.restored(clone.root, names):
-            changes.write(clone.root, source)
+        with changes.restored(clone.root, [source]):
+            changes.write(clone.root, {source: texts[source]})
             outcomes = _bring(after, after.catalogue.published[entry.name])
-            changes.write(clone.root, texts)
-            changes.dvc(clone.root, "commit", "--quiet", "--force", entry.stage)
-            changes.reseal(clone.root, clone.cache)
+            _enter(clone, entry, texts)
     except BaseException:
-        (clone.root / entry.path).unlink(missing_ok=True)
+        with suppress(OSError):  # the reason is on its way to the user
+            (clone.root / entry.path).unlink(missing_ok=True)
         changes.prune(clone.root, entry.path)
         raise
     return outcomes
+
+
+def _enter(clone: Clone, entry: Entry, planned: Mapping[str, str]) -> None:
+    """Write the entry into the files as they are by now: a download takes long, and people edit."""
+    seal.render(clone.root)
+    texts = entries.texts(clone.root, entry)
+    with changes.restored(clone.root, (*texts, "dvc.lock", seal.SEAL)):
+        changes.write(clone.root, texts)
+        changes.dvc(clone.root, "commit", "--quiet", "--force", entry.stage)
+        changes.reseal(clone.root, clone.cache)
+    if edited := [name for name, text in texts.items() if text != planned[name]]:
+        note(f"{', '.join(edited)}: edited during the download; so the diff holds that, too")
 
 
 def _refuse_taken(clone: Clone, entry: Entry) -> None:
@@ -173,6 +184,15 @@ def _digest(kind: str) -> Callable[[str], str]:
     return digest
 
 
+def _words(text: str) -> str:
+    """Return words that yaml and DVC take as they stand; raise ArgumentTypeError."""
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is not one line of printable words")
+    if "${" in text:
+        raise argparse.ArgumentTypeError(f"{text!r}: DVC takes ${{ for a variable's beginning")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.import_url",
@@ -182,13 +202,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("url", metavar="URL", help="https://..., in quotes")
     add("path", metavar="models/PATH", help="where the file shall lie")
-    add("--name", metavar="N", help="its key in params.yaml; default: from PATH")
-    add("--family", metavar="F", help="its label; default: the folder below models/")
-    add("--member", metavar="M", help="URL is a tar or zip: the file in it, as `tar -t` names it")
+    add("--name", metavar="N", type=_words, help="its key in params.yaml; default: from PATH")
+    add("--family", metavar="F", type=_words, help="its label; default: the folder below models/")
+    inner = "URL is a tar or zip: the file in it, as `tar -t` names it"
+    add("--member", metavar="M", type=_words, help=inner)
     add("--md5", type=_digest("md5"), help="what the file (not its archive) must be")
     add("--sha256", type=_digest("sha256"), help="the same; it is kept in params.yaml")
-    add("--desc", metavar="TEXT", help="what it is, in a few words")
-    add("--license", metavar="SPDX", help="default: its family's, or else NOASSERTION")
+    add("--desc", metavar="TEXT", type=_words, help="what it is, in a few words")
+    add("--license", metavar="SPDX", type=_words, help="default: its family's, or else NOASSERTION")
     return parser
 
 
@@ -197,12 +218,12 @@ def main(argv: Sequence[str] | None) -> None:
     """Import one file into the current folder's catalogue and print the diff."""
     given = _parser().parse_args(argv)
     entry = _entry(given)
-    clone = Clone.at(Path.cwd())
-    for outcome in import_url(clone, entry, given.md5):
-        report(outcome)
-        if not outcome.how.startswith("fetched"):
-            note("  its address was not asked: these bytes were here")
-    changes.show(clone.root, f"Add {entry.name}")
+    with changes.alone(Path.cwd()) as clone:
+        for outcome in import_url(clone, entry, given.md5):
+            report(outcome)
+            if not outcome.how.startswith("fetched"):
+                note("  its address was not asked: these bytes were here")
+        changes.show(clone.root, f"Add {entry.name}", added=entry.path)
 
 
 if __name__ == "__main__":

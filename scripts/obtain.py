@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from scripts import archive, offers, partial, stream
 from scripts.carry import carry
@@ -100,13 +99,13 @@ class _Errand:
         try:
             taken = self._taken(part, missing)
             for file, digest in taken.items():
-                self.clone.cache.add(_aside(part, file), digest.md5)
+                self.clone.cache.add(self._aside(part, file), digest.md5)
         except SourceError:
             partial.discard(part)
             raise
         finally:
             for file in missing:
-                _aside(part, file).unlink(missing_ok=True)
+                self._aside(part, file).unlink(missing_ok=True)
         partial.discard(part)
         return {f: place(self.clone, f, as_pin(digest), how) for f, digest in taken.items()}
 
@@ -129,11 +128,11 @@ class _Errand:
         check_room(part, size, what=part.stem)
         taken: dict[Checkpoint, Digest] = {}
         for name, chunks in archive.members(part, set(by_member)):
-            digest = stream.pour(chunks, _aside(part, by_member[name]), sha256=True)
+            digest = stream.pour(chunks, self._aside(part, by_member[name]), sha256=True)
             pin = pins[name]
             if pin and not pin.matches(digest):
                 raise mismatch(f"{name} in the archive", pin, digest)
-            self._screen(by_member[name], _aside(part, by_member[name]), part)
+            self._screen(by_member[name], self._aside(part, by_member[name]), part)
             taken[by_member[name]] = digest
         return taken
 
@@ -147,6 +146,10 @@ class _Errand:
 
     def _part(self, key: str) -> Path:
         return self.clone.cache.temporary / f"{key}.part"
+
+    def _aside(self, part: Path, file: Checkpoint) -> Path:
+        # By number: a member's own name may be longer than a disk takes.
+        return part.with_name(f"{part.stem}.{self.entry.files.index(file)}.member")
 
     def failure(self, errors: list[CheckpointError], missing: list[Checkpoint]) -> CheckpointError:
         """Return the error a user sees: what was tried, the state of the disk, the next step."""
@@ -175,7 +178,3 @@ def _key(clone: Clone, entry: Published) -> str:
     """Name the partial file of an entry: what two entries share by content they share by name."""
     pin = None if entry.archive else clone.pin(entry.files[0])
     return pin.md5 if pin and pin.md5 else entry.name
-
-
-def _aside(part: Path, file: Checkpoint) -> Path:
-    return part.with_name(f"{part.stem}.{quote(str(file.member), safe='')}.member")

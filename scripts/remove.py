@@ -8,21 +8,22 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts import changes, documents, edits, seal
-from scripts.clone import Clone
 from scripts.command import command
 from scripts.disk import refusals
-from scripts.errors import CatalogueError, DiskError, UsageError
+from scripts.errors import CatalogueError, UsageError
 from scripts.progress import note
-from scripts.workspace import quarantine, settle
+from scripts.workspace import put_back, quarantine, settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scripts.catalogue import Checkpoint, Published
+    from scripts.clone import Clone
 
 
 def remove(clone: Clone, entry: Published) -> None:
@@ -86,18 +87,19 @@ def _refuse_needed(entry: Published, paths: set[str], document: Any) -> None:  #
 def _take_out(clone: Clone, files: Sequence[Checkpoint]) -> None:
     """Unlink files whose bytes the cache has, and put any other aside; all of them or none."""
     present = [file for file in files if os.path.lexists(clone.root / file.path)]
-    for file in present:
-        if not clone.pin(file) or not settle(clone, file):
-            aside = quarantine(clone.root, clone.root / file.path, file.path)
-            note(f"{file.path} was not the pinned file; it is now {aside.relative_to(clone.root)}")
-    try:
+    with ExitStack() as undo:
         for file in present:
-            with refusals(clone.root / file.path):
-                (clone.root / file.path).unlink(missing_ok=True)
-    except DiskError:
-        for file in present:
-            settle(clone, file)  # from the cache
-        raise
+            path = clone.root / file.path
+            if clone.pin(file) and settle(clone, file):
+                undo.callback(settle, clone, file)  # from the cache
+                with refusals(path):
+                    path.unlink(missing_ok=True)
+            else:
+                aside = quarantine(clone.root, path, file.path)
+                undo.callback(put_back, path, aside)
+                where = aside.relative_to(clone.root)
+                note(f"{file.path} was not the pinned file; it is now {where}")
+        undo.pop_all()
     for file in present:
         changes.prune(clone.root, file.path)
 
@@ -112,12 +114,10 @@ def main(argv: Sequence[str] | None) -> None:
     )
     parser.add_argument("name", metavar="NAME", help="a name in params.yaml; an archive goes whole")
     name = parser.parse_args(argv).name
-    clone = Clone.at(Path.cwd())
-    if name not in clone.catalogue.published:
-        known = ", ".join(sorted(clone.catalogue.published))
-        raise UsageError(f"unknown name: {name}", f"params.yaml has: {known}")
-    remove(clone, clone.catalogue.published[name])
-    changes.show(clone.root, f"Remove {name}")
+    with changes.alone(Path.cwd()) as clone:
+        (entry,) = clone.catalogue.find([name])
+        remove(clone, entry)
+        changes.show(clone.root, f"Remove {name}")
 
 
 if __name__ == "__main__":

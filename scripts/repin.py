@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,13 @@ from scripts import amendment, changes, drift, partial, release, tree
 from scripts.catalogue import Checkpoint
 from scripts.clone import Clone
 from scripts.command import command
+from scripts.disk import is_file
 from scripts.errors import ArchiveError, CheckpointError, SourceError, UsageError
 from scripts.heads import Head
 from scripts.offers import Offer
 from scripts.progress import say
 from scripts.sources import host_of
-from scripts.workspace import as_pin, place, settle
+from scripts.workspace import as_pin, place, put_back, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from scripts.digests import Digest
     from scripts.pins import Pin
     from scripts.release import Release
+    from scripts.workspace import Outcome
 
 _AS_IT_WAS = "models/, the cache and the pins are as they were."
 _EPILOG = """Without --accept no file of the repository is changed; what was downloaded is kept in
@@ -47,7 +49,7 @@ def _looked(clone: Clone, entry: Published) -> tuple[Offer, Head] | None:
 
 
 def _file(path: Path) -> Offer:
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(f"{path} is no file")
     return Offer(str(path), lambda: path.open("rb"))
 
@@ -89,17 +91,19 @@ def _show(clone: Clone, entry: Published, served: Release, head: Head) -> None:
 
 
 def _accept(clone: Clone, entry: Published, served: Release, head: Head) -> None:
-    """Give the new bytes their places, and amend what says what they must be; raise DiskError."""
+    """Give the new bytes their places, and amend what says what they must be; raise DiskError.
+
+    If any of it fails, every file and every word is as it was.
+    """
     news = _news(clone, served)
-    # What is in place and right goes to the cache first, so that an undo can bring it back.
-    held = {file: settle(clone, file) for file in news}
-    if (clone.root / tree.INVENTORY).exists():
-        settle(clone, Checkpoint(tree.INVENTORY))
-    for file, digest in news.items():
-        clone.cache.add(served.files[file][0], digest.md5)
-    with changes.restored(clone.root, amendment.files(entry)):
-        new = {file.path: digest for file, digest in news.items()}
-        amendment.write(clone.root, entry, new, served.digest)
+    restored = changes.restored(clone.root, amendment.files(entry))
+    with clone.alone("params.yaml"), ExitStack() as undo, restored:
+        held = {file: _secure(clone, file, undo) for file in news}
+        if (clone.root / tree.INVENTORY).exists():
+            settle(clone, Checkpoint(tree.INVENTORY))
+        for file, digest in news.items():
+            clone.cache.add(served.files[file][0], digest.md5)
+        amendment.write(clone.root, entry, {f.path: new for f, new in news.items()}, served.digest)
         changes.reseal(clone.root, clone.cache)
         if head != Head():  # a file of the user's own says nothing of the publisher's
             amendment.remember(clone.root, entry, head)
@@ -107,7 +111,24 @@ def _accept(clone: Clone, entry: Published, served: Release, head: Head) -> None
             if held[file]:
                 clone.cache.link(digest.md5, clone.root / file.path)
             else:
-                place(clone, file, as_pin(digest), "repinned")
+                placed = place(clone, file, as_pin(digest), "repinned")
+                undo.callback(put_back, clone.root / file.path, placed.aside)
+        undo.pop_all()
+
+
+def _secure(clone: Clone, file: Checkpoint, undo: ExitStack) -> Outcome | None:
+    """See to it that the cache has the old file, if anybody has; say how to put back what is here.
+
+    From the cache the user's own undo can bring it back, too.
+    """
+    path = clone.root / file.path
+    undo.callback(changes.prune, clone.root, file.path)
+    outcome = settle(clone, file)
+    if outcome and outcome.how.startswith("kept"):
+        undo.callback(clone.cache.link, str(outcome.pin.md5), path)
+    elif outcome:
+        undo.callback(put_back, path, outcome.aside)
+    return outcome
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from scripts import screening
 from scripts.clone import Clone
 from scripts.command import command
+from scripts.disk import is_file
 from scripts.errors import CheckpointError, PickleError, UsageError
 from scripts.progress import note, say
 
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None) -> None:
 def _files(clone: Clone, names: Sequence[str]) -> list[str]:
     """Return the files of these names, or all; raise UsageError naming every unknown one."""
     published = clone.catalogue.published
-    unknown = [n for n in names if n not in published and not (clone.root / n).is_file()]
+    unknown = [n for n in names if n not in published and not is_file(clone.root / n)]
     if unknown:
         what = f"unknown name{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
         raise UsageError(what, f"params.yaml has: {', '.join(sorted(published))}")

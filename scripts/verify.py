@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scripts.inspection import Finding
 
 _EXIT = "exit code: 0 all that is here is right, 1 something is wrong (or still is), 2 usage"
-_REPAIR = "move what is wrong to quarantine/, and bring it from cache, team or publisher"
+_REPAIR = "bring what is wrong from cache, team or publisher, and move it to quarantine/"
 
 
 def _tell(clone: Clone, found: Sequence[Finding]) -> None:
@@ -81,7 +81,7 @@ def _check(found: Sequence[Finding], required: set[str], *, repaired: bool) -> N
 
 
 _BEFORE = "Every file is where it was, and DVC no longer vouches for a wrong one."
-_AFTER = "What was wrong is in quarantine/; nothing was deleted."
+_AFTER = "What was replaced is in quarantine/, a file that was not is where it was."
 _AGAIN = "see the errors above; then again "
 
 

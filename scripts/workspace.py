@@ -67,18 +67,27 @@ def screen(clone: Clone, file: Checkpoint, path: Path) -> None:
 def place(clone: Clone, file: Checkpoint, pin: Pin, how: str) -> Outcome:
     """Link the cached object of `pin` to its path; what was there goes to quarantine.
 
-    If the link cannot be made, what was there is there again.
+    If the link cannot be made, or is not waited for, what was there is there again.
     """
     path, known = clone.root / file.path, clone.pin(file)
     occupied = path.exists() or path.is_symlink()
     aside = quarantine(clone.root, path, file.path) if occupied else None
     try:
         clone.cache.link(str(pin.md5), path)
-    except DiskError:
+    except (DiskError, KeyboardInterrupt):
         if aside:
             move(aside, path)
         raise
     return Outcome(file.path, how, pin, aside, first_use=known is None)
+
+
+def put_back(path: Path, aside: Path | None) -> None:
+    """Let what was put aside stand at its path again, or nothing; raise DiskError."""
+    with refusals(path):
+        if aside:
+            move(aside, path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def quarantine(root: Path, path: Path, name: str) -> Path:

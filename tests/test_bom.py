@@ -13,6 +13,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from scripts import artifacts, bom, catalogue, pins, sources
+from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
@@ -74,15 +75,15 @@ def test_every_file_has_its_component() -> None:
             assert (file.member or "") in found["distribution"].get("comment", "")
 
 
-@pytest.mark.usefixtures("real")
-def test_licences_are_of_spdx_or_named() -> None:
+def test_licences_are_of_spdx_or_named(clone: TestClone) -> None:
     """SuperGlue's is no licence of SPDX's list; an archive's hash stands with its address."""
-    rows = components(bom.render(REPOSITORY))
+    rows = components(bom.render(clone.root))
+    raft = catalogue.read(clone.root / "params.yaml").published["raft"]
 
     assert rows[GLUE]["licenses"] == [{"license": {"name": MAGIC_LEAP}}]
     assert rows[THINGS]["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
     (address,) = (r for r in rows[THINGS]["externalReferences"] if r["type"] == "distribution")
-    assert address["hashes"] == [{"alg": "SHA-256", "content": HOLDS.published["raft"].sha256}]
+    assert address["hashes"] == [{"alg": "SHA-256", "content": raft.sha256}]
 
 
 LICENCES: dict[str, dict[str, Any] | None] = {
@@ -211,16 +212,16 @@ def test_a_malformed_file_is_told(name: str, clone: TestClone) -> None:
     assert done.stderr.startswith(f"error: {name}: ")
 
 
-def test_a_restricted_licence_is_told_once_for_a_family() -> None:
+def test_a_restricted_licence_is_told_once_for_a_family(clone: TestClone) -> None:
     """SuperGlue's and CoTracker's; whoever may be used by everybody is not mentioned."""
-    lines = artifacts.notices(REPOSITORY, [*sorted(HOLDS.files), "models/unknown"])
+    lines = artifacts.notices(clone.root, [*sorted(files(10_000)), "models/unknown"])
 
     assert [line.partition(" (https://github.com/")[0] for line in lines] == [
         "licence of cotracker: CC-BY-NC-4.0, non-commercial use only",
         f"licence of superglue: {MAGIC_LEAP}, {NOTE}",
     ]
     assert all("(https://github.com/" in line for line in lines)
-    assert artifacts.notices(REPOSITORY, [THINGS]) == []
+    assert artifacts.notices(clone.root, [THINGS]) == []
 
 
 def test_few_words_are_enough_for_a_notice(tmp_path: Path) -> None:

@@ -85,6 +85,9 @@ def test_archives_and_network_may_be_left_out(tmp_path: Path) -> None:
         (r"models/a\b", r"'models/a\\b' is not a plain path"),
         ('"models/a\\nb"', r"'models/a\nb' is not a plain path"),
         ('"models/a\\0b"', r"'models/a\x00b' is not a plain path"),
+        (f"models/{'a' * 201}", f"models/{'a' * 33}... is too long for a disk"),
+        (f"models/{'é' * 101}", f"models/{'é' * 33}... is too long for a disk"),
+        (f"models/{'abc/' * 124}a", "models/abc/abc/abc/abc/abc/abc/abc/abc/a... is too long"),
         ("models/raft/a.pth", "models/raft/a.pth stands already in line 3"),
         ("models/RAFT/a.pth", "models/RAFT differs only in case from models/raft, line 3"),
         ("models/raft/A.pth", "models/raft/A.pth differs only in case from models/raft/a.pth,"),
@@ -104,13 +107,15 @@ def test_a_path_is_a_plain_new_one_under_models(path: str, expected: str, tmp_pa
     assert found[0].startswith(f"line 5: new.path: {expected}")
 
 
-@pytest.mark.parametrize("name", ["sam.b", "Sam", "sam-b", "_sam", "säm", "'sam b'", "''"])
+@pytest.mark.parametrize(
+    "name", ["sam.b", "Sam", "sam-b", "_sam", "säm", "'sam b'", "''", "n" * 101]
+)
 def test_a_name_is_one_that_dvc_can_address(name: str, tmp_path: Path) -> None:
     """DVC reads a dot in a key as a level; the rest is for shells and people."""
     (only,) = faults(tmp_path, f"checkpoints:\n  {name}:\n    path: models/a\n")
 
     plain = name.strip("'")
-    assert only == f"line 2: {plain!r}: a name has lower-case letters, digits and _ only"
+    assert only == f"line 2: {plain!r}: a name is 1 to 100 lower-case letters, digits and _"
 
 
 @pytest.mark.parametrize("key", ["123", "null", "yes", "[a, b]", "{a: b}"])

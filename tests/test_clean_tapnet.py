@@ -432,9 +432,12 @@ def test_an_output_of_ones_own_is_written_and_told(
     assert output.read_bytes() == kept(content)
 
 
-def test_a_missing_input_is_told(clone: TestClone, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", [[], ["x" * 5000]])
+def test_a_missing_input_is_told(
+    words: list[str], clone: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With the command that brings it."""
-    code = clean_tapnet.main([])
+    code = clean_tapnet.main(words)
 
     assert code == 1
     assert "is not here\n  Next: dvc repro fetch@tapnet_checkpoint" in capsys.readouterr().err

@@ -73,7 +73,7 @@ def test_two_processes_bring_a_file_once(clone: TestClone, world: World) -> None
     assert clone.tree() == {PATH: DATA}
     assert world.served() == len(DATA)
     assert sum("fetched from" in out for out, _ in told) == 1
-    assert sum("another process is bringing it; waiting" in err for _, err in told) == 1
+    assert sum("another process is at work on it; waiting" in err for _, err in told) == 1
 
 
 def test_a_key_is_free_again_after_an_error(clone: TestClone) -> None:

@@ -12,18 +12,17 @@ from hypothesis import strategies as st
 
 from scripts import documents, edits
 from scripts.errors import UsageError
-from tests.world.clones import REPOSITORY
+from tests.world.clones import GUIDE, REPOSITORY
 
-PARAMS = (REPOSITORY / "params.yaml").read_text()
-STAGES = (REPOSITORY / "dvc.yaml").read_text()
-LOCK = (REPOSITORY / "dvc.lock").read_text()
+PARAMS, STAGES = GUIDE["params.yaml"], GUIDE["dvc.yaml"]
 SHIPPED = [
     (text, section, name)
-    for text, sections in (
-        (PARAMS, ("checkpoints", "archives")),
-        (STAGES, ("stages", "artifacts")),
-        (LOCK, ("stages",)),
+    for file, sections in (
+        ("params.yaml", ("checkpoints", "archives")),
+        ("dvc.yaml", ("stages", "artifacts")),
+        ("dvc.lock", ("stages",)),
     )
+    for text in [(REPOSITORY / file).read_text()]
     for section in sections
     for name in documents.data(text)[section]
 ]

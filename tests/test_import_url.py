@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts import catalogue, changes, documents, import_url, pins
+from scripts import catalogue, changes, documents, import_url, obtain, pins
 from tests.changing import CLEAN, Ran, files, folders, keep, missing, run, undo
 from tests.pickling import RUN, torch
+from tests.processes import started
 from tests.transfers import md5, noise, pin
 from tests.world import Fault
 from tests.world.formats import tar_gz_of, zip_of
 from tests.world.publishers import BRANCH_HEAD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.world import World
     from tests.world.clones import TestClone
 
@@ -79,19 +82,27 @@ def test_dvc_finds_nothing_to_say_of_what_was_imported(clone: TestClone) -> None
     assert PATH not in "".join(missing(clone))
 
 
+@pytest.mark.parametrize(
+    ("path", "emptied"),
+    [("models/new/deep/w.pth", True), ("models/raft_ckpts/w.pth", False)],
+)
 def test_an_import_is_undone_to_the_letter(
-    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+    path: str,
+    emptied: bool,  # noqa: FBT001
+    complete: TestClone,
+    world: World,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """By git and DVC alone: each file and each folder is as before; the cache keeps its object."""
+    """Each file and folder is as before, by one line with no step too many; the cache keeps it."""
     world.publish(URL, DATA)
-    before = files(clone)
-    done = run(import_url.main, capsys, URL, PATH)
+    before = files(complete), folders(complete)
+    done = run(import_url.main, capsys, URL, path)
 
-    undo(clone, done.err)
+    undo(complete, done.err)
 
-    assert files(clone) == before
-    assert folders(clone) == set()
-    assert md5(DATA) in clone.objects()
+    assert (files(complete), folders(complete)) == before
+    assert md5(DATA) in complete.objects()
+    assert ("find" in done.err) == emptied
 
 
 @pytest.mark.usefixtures("imported")
@@ -178,13 +189,11 @@ def test_the_tests_of_the_repository_hold_after_an_import(clone: TestClone, impo
     """Lock, seal, sources, stages and artifacts are in line, by the repository's own tests."""
     keep(clone, imported.err)
 
-    words = ("-m", "pytest", "-q", "-n0", "tests/test_repository.py", "-k", f"not ({REAL})")
-    done = clone.run(sys.executable, *words)
+    done = clone.run(sys.executable, "-m", "pytest", "-q", "-n0", "tests/test_repository.py")
 
     assert done.returncode == 0, done.stdout
 
 
-REAL = "guide or confirmed or seal_is"  # the clone is pinned to synthetic files
 PACKED = {
     "tar.gz": tar_gz_of({"inner/": b"", "inner/w.pth": DATA, "inner/other": b"1"}),
     "zip": zip_of({"inner/w.pth": DATA, "inner/other": b"1"}),
@@ -392,6 +401,19 @@ def test_words_that_mean_nothing_here_are_told(
     assert (world.requests, world.tunnels) == ([], [])
 
 
+@pytest.mark.parametrize("text", ["", "a\nb: c", "\x1b[2J", "\x00", "\u2028", "\udcff", "${x}"])
+@pytest.mark.parametrize("option", ["--name", "--family", "--member", "--desc", "--license"])
+def test_words_that_dvc_could_not_read_are_a_usage_error(
+    option: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing, a line's end, what a terminal obeys, or what DVC would put a value for."""
+    with pytest.raises(SystemExit) as caught:
+        import_url.main([URL, PATH, f"{option}={text}"])
+
+    assert caught.value.code == 2
+    assert re.search(rf"argument {option}: .* (printable|variable)", capsys.readouterr().err)
+
+
 @pytest.mark.parametrize("words", [["--md5", "0" * 31], ["--sha256", "g" * 64]])
 def test_a_hash_that_is_none_is_a_usage_error(
     words: list[str], capsys: pytest.CaptureFixture[str]
@@ -482,15 +504,17 @@ def test_a_transfer_that_stops_leaves_nothing_and_is_gone_on_with(
 def test_a_failure_of_dvc_puts_everything_back(
     clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A word that DVC cannot read in dvc.yaml: what DVC said, and the file is gone again."""
-    world.publish("https://weights.example/all.zip", PACKED["zip"])
+    """A key that DVC does not know in dvc.yaml: what DVC said, and the file is gone again."""
+    world.publish(URL, DATA)
+    stages = clone.root / "dvc.yaml"
+    stages.write_text(stages.read_text() + "\nno_such_key: 1\n")
+    clone.run("git", "commit", "-qam", "edited", check=True)
     before = files(clone)
 
-    done = run(import_url.main, capsys, "https://weights.example/all.zip", PATH, "--member",
-               "inner/w.pth", "--desc", "${no.such}")  # fmt: skip
+    done = run(import_url.main, capsys, URL, PATH)
 
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("error: dvc commit --quiet --force unpack_new_v2 failed\n")
+    assert done.err.startswith("error: dvc commit --quiet --force fetch@new_v2 failed\n")
     assert files(clone) == before
     assert folders(clone) == set()
 
@@ -563,6 +587,102 @@ def test_a_pin_of_the_repository_vouches_for_the_same_bytes(
     done = run(import_url.main, capsys, URL, PATH, "--md5", md5(EVIL))
 
     assert done.code == 0, done.err
+
+
+@pytest.fixture
+def edited(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
+    """Somebody adds a line to params.yaml while bytes are brought."""
+    params, bring = clone.root / "params.yaml", obtain.bring
+    mine = params.read_bytes() + b"# mine\n"
+
+    def brought(*words: Any) -> Any:  # noqa: ANN401 - what bring takes and gives
+        params.write_bytes(mine)
+        return bring(*words)
+
+    monkeypatch.setattr(obtain, "bring", brought)
+    yield mine
+    assert b"# mine\n" in params.read_bytes()
+
+
+@pytest.mark.usefixtures("edited")
+def test_an_edit_during_the_download_stays(
+    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the entry comes beside it; the diff says so."""
+    world.publish(URL, DATA)
+
+    done = run(import_url.main, capsys, URL, PATH)
+
+    assert done.code == 0, done.err
+    assert "params.yaml: edited during the download" in done.err
+    assert "+# mine\n" in done.out
+    assert PATH in catalogue.read(clone.root / "params.yaml").files
+
+
+def test_a_download_that_fails_leaves_an_edit(
+    clone: TestClone, edited: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is put back is what the command itself has written."""
+    done = run(import_url.main, capsys, "https://weights.example/none.pth", PATH)
+
+    assert (done.code, done.out) == (1, "")
+    assert clone.read("params.yaml") == edited
+    assert clone.run("git", "status", "--porcelain").stdout == " M params.yaml\n"
+
+
+def test_of_two_imports_at_once_none_is_lost(clone: TestClone, world: World) -> None:
+    """The second waits, and is told what the first one has left to commit."""
+    urls = [f"https://weights.example/{name}.pth" for name in ("one", "two")]
+    for url in urls:
+        world.publish(url, DATA)
+        world.fault(url, Fault.delay(1.5), times=1)
+    words = [(sys.executable, "-m", "scripts.import_url", url, f"models/new/{url[-7:]}")
+             for url in urls]  # fmt: skip
+
+    with started(clone, *words[0]) as first, started(clone, *words[1]) as second:
+        told = {first: first.communicate()[1], second: second.communicate()[1]}
+
+    late, early = sorted(told, key=lambda process: -process.returncode)
+    assert (early.returncode, late.returncode) == (0, 2), told.values()
+    assert "params.yaml: another process is at work on it; waiting\n" in told[late]
+    assert "has changes already that are in no commit" in told[late]
+    keep(clone, told[early])
+    assert clone.run(*words[[first, second].index(late)]).returncode == 0
+    assert clone.tree() == {"models/new/one.pth": DATA, "models/new/two.pth": DATA}
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        (f"models/x/{'a' * 300}.pth", ["--name", "long"]),
+        (f"models/{'d/' * 300}x.pth", ["--name", "deep"]),
+        (PATH, ["--name", "n" * 300]),
+    ],
+)
+def test_a_name_that_no_disk_takes_is_told(
+    path: str, more: list[str], clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anybody is asked for anything."""
+    world.publish(URL, DATA)
+
+    message = refused(clone, capsys, 2, URL, path, *more)
+
+    assert re.search("is too long for a disk|a name is 1 to 100 lower-case", message)
+    assert world.requests == []
+
+
+def test_a_folder_that_may_not_be_written_is_told(
+    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file stands where the folder should be: nothing is put there, and no traceback shown."""
+    world.publish(URL, DATA)
+    (clone.root / "models").write_text("mine")
+
+    done = run(import_url.main, capsys, URL, PATH)
+
+    assert (done.code, done.out) == (1, "")
+    assert "models is no folder, and one is wanted there" in done.err
+    assert clone.read("models") == b"mine"
 
 
 def test_bytes_that_were_here_are_told(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import amendment, pins, repin, seal, tree
+from scripts.cache import Cache
 from scripts.errors import DiskError
 from tests.processes import killed_at
 from tests.transfers import HOST, NAME, PATH, URL, limit, md5, noise, unpin
@@ -35,6 +36,7 @@ NEW = noise(12_345, seed=1)
 SAM, SAM_PATH = "sam_vit_b", "models/sam_ckpts/sam_vit_b_01ec64.pth"
 SAM_URL = f"{FBAI}/segment_anything/sam_vit_b_01ec64.pth"
 SMALL = "models/raft_ckpts/raft-small.pth"
+CHAIRS = "models/raft_ckpts/raft-chairs.pth"
 DRIVEN = "tapnet_checkpoint_wo_optstate"
 AS_IT_WAS = "models/, the cache and the pins are as they were."
 
@@ -84,6 +86,11 @@ def state(clone: TestClone) -> dict[str, bytes]:
     names = clone.run("git", "ls-files", check=True).stdout.split()
     lists = {name: clone.read(name) for name in [*names, tree.INVENTORY]}
     return lists | clone.tree() | clone.objects()
+
+
+def words(clone: TestClone) -> dict[str, bytes]:
+    """Return what git knows and what lies under models/: the state without the cache."""
+    return {name: data for name, data in state(clone).items() if "." in name}
 
 
 def raft(**changes: bytes) -> bytes:
@@ -402,7 +409,7 @@ def test_a_failure_half_way_leaves_every_word_as_it_was(
     complete: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of lock, seal, catalogue and source, or none."""
-    before = {name: data for name, data in state(complete).items() if "/" not in name}
+    before = words(complete)
     world.publish(SAM_URL, NEW)
 
     def refuse(*_: object) -> None:
@@ -412,9 +419,39 @@ def test_a_failure_half_way_leaves_every_word_as_it_was(
 
     run = ran(capsys, SAM, "--accept")
 
-    after = state(complete)
     assert (run.code, run.err) == (1, "error: the disk is full\n")
-    assert {name: after[name] for name in before} == before
+    assert words(complete) == before
+    assert complete.run("git", "status", "--short").stdout == ""
+
+
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("reason", [DiskError("the disk is full"), KeyboardInterrupt()])
+def test_a_third_file_that_cannot_be_placed_takes_the_others_back(
+    cached: bool,  # noqa: FBT001
+    reason: BaseException,
+    complete: TestClone,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One file was right, one was not there, one was the user's; whether the cache had them."""
+    (complete.root / CHAIRS).unlink()
+    (complete.root / SMALL).unlink()
+    (complete.root / SMALL).write_bytes(b"mine")
+    for path in () if cached else (CHAIRS, SMALL):
+        Cache(complete.root).object(md5(FILES[path])).unlink()
+    before, link = words(complete), Cache.link
+    world.publish(ARCHIVES["raft"], raft(chairs=NEW, kitti=NEW + b"2", small=NEW + b"3"))
+
+    def refuse(cache: Cache, wanted: str, path: Path) -> None:
+        link(cache, wanted, path)
+        if wanted == md5(NEW + b"3"):
+            raise reason
+
+    monkeypatch.setattr(Cache, "link", refuse)
+
+    assert repin.main(["raft", "--accept"]) in {1, 130}
+
+    assert words(complete) == before
     assert complete.run("git", "status", "--short").stdout == ""
 
 
@@ -499,25 +536,26 @@ def test_help_teaches_how_to_undo(capsys: Capture) -> None:
     assert "Without --accept no file of the repository is changed" in told
 
 
-def test_a_file_of_ones_own_can_become_the_pin(clone: TestClone, world: World) -> None:
+def test_a_file_of_ones_own_can_become_the_pin(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
     """A rebuilt checkpoint, or a copy of a release that is gone: shown, then taken."""
     own = clone.root.parent / "own.pth"
     own.write_bytes(b"another release")
-    words = [sys.executable, "-m", "scripts.repin", "sam_vit_b", "--from", str(own)]
+    given = ["sam_vit_b", "--from", str(own)]
 
-    shown, taken = clone.run(*words), clone.run(*words, "--accept")
+    shown, taken = ran(capsys, *given), ran(capsys, *given, "--accept")
 
-    assert f"--from {own} --accept` takes what is shown" in shown.stdout
-    assert "the publisher's own headers" not in shown.stdout
-    assert taken.returncode == 0, taken.stderr
+    assert f"--from {own} --accept` takes what is shown" in shown.out
+    assert "the publisher's own headers" not in shown.out
+    assert taken.code == 0, taken.err
     assert list(clone.tree().values()) == [b"another release"]
     assert (world.requests, own.read_bytes()) == ([], b"another release")
     assert "sources/" not in clone.run("git", "status", "--porcelain").stdout
 
 
-def test_a_file_of_ones_own_must_be_there(
-    clone: TestClone, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("name", ["none", "x" * 5000])
+def test_a_file_of_ones_own_must_be_there(name: str, clone: TestClone, capsys: Capture) -> None:
     """A usage error, and nothing is changed."""
-    assert repin.main(["sam_vit_b", "--from", str(clone.root / "none")]) == 2
-    assert "none is no file" in capsys.readouterr().err
+    assert repin.main(["sam_vit_b", "--from", str(clone.root / name)]) == 2
+    assert f"{name} is no file" in capsys.readouterr().err

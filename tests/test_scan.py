@@ -379,6 +379,7 @@ def test_a_program_reads_json(clone: TestClone, capsys: pytest.CaptureFixture[st
         ([], 1, "25 of 25 files are not here"),
         (["sam", "b"], 2, "unknown names: sam, b\n  params.yaml has: causal_tapir_checkpoint,"),
         (["sam"], 2, "unknown name: sam\n"),
+        (["x" * 5000], 2, "unknown name: xxx"),
     ],
 )
 def test_what_is_not_here_is_told(

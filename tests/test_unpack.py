@@ -202,6 +202,17 @@ def test_two_members_whose_names_differ_in_a_slash_are_not_mixed_up(
     assert clone.tree() == {PIPS: b"one", "models/pips_ckpts/b.pth": b"two"}
 
 
+def test_a_member_with_a_long_name_is_taken(clone: TestClone, world: World) -> None:
+    """Its name is longer than that of any file may be."""
+    without_pins(clone, "unpack_pips")
+    params, name = clone.root / "params.yaml", "m" * 300
+    params.write_text(params.read_text().replace(hostile.MODEL, name, 1))
+    world.publish(ARCHIVES["pips"], tar_gz_of({name: b"weights"}))
+
+    assert unpack.main(["pips"]) == 0
+    assert clone.tree() == {PIPS: b"weights"}
+
+
 def test_a_full_disk_while_extracting_keeps_the_archive(clone: TestClone, world: World) -> None:
     """RLIMIT_FSIZE lets the small packed archive pass and stops the large member."""
     without_pins(clone, "unpack_pips")

@@ -186,7 +186,7 @@ def test_a_member_of_an_archive_is_restored_beside_its_right_siblings(
 def test_what_no_source_has_is_still_wrong(
     fetched: TestClone, world: World, capsys: Capture
 ) -> None:
-    """The damaged bytes are in quarantine, the cause stands above, the others are repaired."""
+    """It stays where it is, the cause stands above, the others are repaired."""
     damaged = rot(fetched.root / POINT)
     rot(fetched.root / SMALL)
     limit(fetched, retries=0)
@@ -195,13 +195,48 @@ def test_what_no_source_has_is_still_wrong(
     assert verify.main(["--repair"]) == 1
 
     out, err = capsys.readouterr()
-    assert out.startswith("5 right, 20 missing\n")
+    assert "5 right, 19 missing, 1 wrong\n" in out
     assert "404" in err
-    assert "error: 1 of 25 files still not what they must be\n  missing     " + POINT in err
+    assert "error: 1 of 25 files still not what they must be\n  wrong       " + POINT in err
     assert "Next: see the errors above; then again python -m scripts.verify --repair" in err
-    assert POINT not in fetched.tree()
-    assert damaged in aside(fetched).values()
+    assert fetched.read(POINT) == damaged
     assert fetched.read(SMALL) == FILES[SMALL]
+
+
+def test_a_repair_that_brings_nothing_leaves_the_file_there_was(
+    linked: TestClone, world: World, capsys: Capture
+) -> None:
+    """However it is linked; a later repair replaces it, and puts it aside then."""
+    damaged = rot_both(linked)
+    world.stop_proxy()
+
+    assert verify.main([NAME, "--repair"]) == 1
+    assert linked.tree() == {POINT: damaged}
+    assert f"error: 1 of 1 files still not what they must be\n  wrong       {POINT}" in (
+        capsys.readouterr().err
+    )
+    (linked.root / "mirror/superglue_ckpts").mkdir(parents=True)
+    (linked.root / "mirror/superglue_ckpts/superpoint_v1.pth").write_bytes(FILES[POINT])
+    params = linked.root / "params.yaml"
+    params.write_text(f"{params.read_text()}  mirrors: [mirror]\n")
+
+    assert verify.main([NAME, "--repair"]) == 0
+    assert linked.tree() == {POINT: FILES[POINT]}
+    assert damaged in aside(linked).values()
+
+
+def test_a_damaged_object_without_its_file_stays_aside(
+    fetched: TestClone, world: World, capsys: Capture
+) -> None:
+    """Nobody would miss it, and DVC might link it."""
+    (fetched.root / POINT).unlink()
+    damaged = rot(held(fetched, POINT))
+    world.stop_proxy()
+
+    assert verify.main(["--repair"]) == 1
+
+    assert "put back" not in capsys.readouterr().err
+    assert list(aside(fetched).values()) == [damaged]
 
 
 @pytest.mark.parametrize("point", ["scripts.repairs:quarantine", "scripts.repairs:_bring"])

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from scripts import seal, tree
+from scripts import documents, seal, tree
 from tests.world.checkpoints import files, published
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# What the synthetic checkpoints stand for, by file name; the repository's own may change.
+GUIDE: dict[str, str] = documents.load(Path(__file__).with_name("guide.yaml"))
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,13 @@ def commit(root: Path, env: Mapping[str, str]) -> None:
 
 
 def pin(root: Path, scale: int) -> None:
-    """Replace every hash of the clone at `root` by that of its synthetic file."""
+    """Replace every hash of the clone at `root` by that of its synthetic file.
+
+    If its catalogue is another than the guide's by now, the guide's takes its place.
+    """
     contents = files(scale)
+    if _places((root / "params.yaml").read_text()) != _places(GUIDE["params.yaml"]):
+        _restore(root)
     _pin_params(root, contents, scale)
     lock = _load(root / "dvc.lock")
     for stage in lock["stages"].values():
@@ -115,6 +122,23 @@ def stock(root: Path, scale: int) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         target.chmod(0o444)
+
+
+def _places(params: str) -> dict[str, object]:
+    """Return name -> where its file goes, or the members of its archive."""
+    held = documents.data(params)
+    archives = {
+        name: [(member["member"], member["path"]) for member in archive["members"]]
+        for name, archive in (held.get("archives") or {}).items()
+    }
+    return {name: entry["path"] for name, entry in held["checkpoints"].items()} | archives
+
+
+def _restore(root: Path) -> None:
+    for source in (root / "sources").glob("[!.]*.dvc"):
+        source.unlink()
+    for name, text in GUIDE.items():
+        (root / name).write_text(text)
 
 
 def _pin_params(root: Path, contents: Mapping[str, bytes], scale: int) -> None:
