@@ -30,13 +30,17 @@ class UsageError(CheckpointError):
     exit_code = 2
 
 
+_TORN = "Next: `git checkout dvc.lock`, unless you edit it yourself: a kill of DVC may leave half."
+
+
 class CatalogueError(UsageError):
     """params.yaml, dvc.lock, dvc.yaml or a source is malformed; all faults at once."""
 
     def __init__(self, where: str, faults: Sequence[str]) -> None:
         """Name the file and list every fault in it."""
         count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
-        super().__init__(f"{where}: {count}", *faults, "Nothing was fetched or changed.")
+        step = (_TORN,) if where == "dvc.lock" else ()
+        super().__init__(f"{where}: {count}", *faults, "Nothing was fetched or changed.", *step)
         self.faults = tuple(faults)
 
 

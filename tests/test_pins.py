@@ -140,6 +140,8 @@ def test_a_conflicted_lock_stops_a_fetch(
 
     code = fetch.main(["sam_vit_b"])
 
+    told = capsys.readouterr().err
     assert code == 2
-    assert capsys.readouterr().err.startswith("error: dvc.lock: 1 fault\n  line 2: ")
+    assert told.startswith("error: dvc.lock: 1 fault\n  line 2: ")
+    assert "  Next: `git checkout dvc.lock`" in told
     assert (world.requests, clone.tree(), clone.read("dvc.lock")) == ([], {}, conflicted)

@@ -71,9 +71,17 @@ class Torture:
                 _kill(process)
                 stops += 1
                 self.counts["kills"] += 1
+                if words[0] == "repro":
+                    self._mend_lock(clone)
                 self._check(clone, words)
                 process = self._start(clone, words)
             self._completed(clone, words, process.returncode, stops)
+
+    def _mend_lock(self, clone: TestClone) -> None:
+        """Put dvc.lock back as a user would: DVC writes it in place, and a kill may halve it."""
+        if clone.read("dvc.lock") != self.template.read("dvc.lock"):
+            self.counts["dvc.lock half written by DVC, put back by git"] += 1
+            clone.run("git", "checkout", "-q", "dvc.lock", check=True)
 
     def double(self) -> None:
         """Start the same command twice, a random moment apart."""
