@@ -55,6 +55,6 @@ def _chunks(opener: Opener, who: str, wanted: Wanted) -> Iterator[bytes]:
                 wanted.bar.advance(len(chunk))
                 yield chunk
     except OSError as error:
-        refused = SourceError(f"{who}: {(error.strerror or str(error)).lower()}")
-        refused.altogether = not isinstance(error, FileNotFoundError)
-        raise refused from error
+        what = f"{who}: {(error.strerror or str(error)).lower()}"
+        missing = isinstance(error, FileNotFoundError)
+        raise SourceError(what, altogether=not missing) from error

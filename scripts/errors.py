@@ -45,10 +45,15 @@ class CatalogueError(UsageError):
 
 
 class SourceError(CheckpointError):
-    """One source could not give the bytes; another one may."""
+    """One source could not give the bytes; another one may.
 
-    # Whether it would fail in the same way for every other file: not reached, or no account.
-    altogether = False
+    `altogether`: it would fail in the same way for every other file: not reached, or no account.
+    """
+
+    def __init__(self, what: str, *details: str, altogether: bool = False) -> None:
+        """Keep whether there is any sense in asking the source for another file."""
+        super().__init__(what, *details)
+        self.altogether = altogether
 
 
 class TransientError(SourceError):

@@ -64,6 +64,4 @@ class Objects:
         except RemoteError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise SourceError(f"the remote {self.name} does not have it") from error
-            refused = SourceError(f"the remote {error.what}")
-            refused.altogether = True
-            raise refused from error
+            raise SourceError(f"the remote {error.what}", altogether=True) from error

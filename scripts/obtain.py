@@ -74,7 +74,8 @@ class _Errand:
     def run(self, offer: Offer, missing: list[Checkpoint]) -> dict[Checkpoint, Outcome]:
         """Take what an offer has of the missing files, and place them once all are verified."""
         if self.entry.archive and offer.file is None:
-            return self._unpacked(offer, missing)
+            with self.clone.line.archive:
+                return self._unpacked(offer, missing)
         file = offer.file or self.entry.files[0]
         pin = self.clone.pin(file)
         key = pin.md5 if pin and pin.md5 else self.entry.name
@@ -88,10 +89,6 @@ class _Errand:
         return {file: place(self.clone, file, as_pin(digest), how)}
 
     def _unpacked(self, offer: Offer, missing: list[Checkpoint]) -> dict[Checkpoint, Outcome]:
-        with self.clone.line.archive:
-            return self._through(offer, missing)
-
-    def _through(self, offer: Offer, missing: list[Checkpoint]) -> dict[Checkpoint, Outcome]:
         """Bring the archive, take out what is missing, and drop it."""
         pin = Pin(None, None, self.entry.sha256) if self.entry.sha256 else None
         part = self._part(self.entry.name)

@@ -46,9 +46,8 @@ class Patience:
             limit = min(limit, _UNREACHED)
         if self._failures > limit:
             times = f"{self._failures} tries" if self._failures > 1 else "one try"
-            given_up = SourceError(f"{error.what} (given up after {times})")
-            given_up.altogether = arrived == self._first
-            raise given_up from error
+            what, nothing = f"{error.what} (given up after {times})", arrived == self._first
+            raise SourceError(what, altogether=nothing) from error
         self._stop.wait(max(self._delay() if self._row else 0.0, error.wait or 0.0))
 
     def _delay(self) -> float:

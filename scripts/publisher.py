@@ -167,9 +167,8 @@ class Publisher:
         if code == _UNSATISFIABLE:
             raise RangeError(f"{self.host}: {status(response)}")
         if code not in (_OK, _PARTIAL):
-            refused = SourceError(f"{self.host}: {status(response)}")
-            refused.altogether = code in _NO_ACCOUNT
-            raise refused
+            unknown = code in _NO_ACCOUNT
+            raise SourceError(f"{self.host}: {status(response)}", altogether=unknown)
         if pages.announced(response.headers.get("Content-Type", "")):
             with said_plainly(self.host):
                 page = response.raw.read(_PAGE, decode_content=True)

@@ -76,7 +76,7 @@ def place(clone: Clone, file: Checkpoint, pin: Pin, how: str) -> Outcome:
         clone.cache.link(str(pin.md5), path)
     except (DiskError, KeyboardInterrupt):
         if aside:
-            move(aside, path)
+            put_back(path, aside)
         raise
     return Outcome(file.path, how, pin, aside, first_use=known is None)
 
