@@ -11,15 +11,15 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 minimal: $(VENV)/installed ## Fetch the two checkpoints SAM-PT runs by default (2.7 GB)
-	python -m scripts.prefetch minimal
+	python -m scripts.fetch minimal
 	dvc repro -q fetch_minimal
 
 complete: $(VENV)/installed ## Fetch all 25 checkpoints (9.3 GB)
-	python -m scripts.prefetch complete
+	python -m scripts.fetch complete
 	dvc repro -q models.dvc
 
 demo: $(VENV)/installed-dev ## Show the whole job on this machine, without the internet
-	python -m tests.demo
+	python -m tests.sampt.demo
 
 test: lint ## Run lint, types and tests, creating what is missing
 	python -m pytest -n auto --cov --cov-report=term

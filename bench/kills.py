@@ -12,7 +12,7 @@ from bench.command import FailedError, Place, kill
 from bench.race import Contender, Row, Standing, race
 from bench.report import Section, Target
 from bench.transfers import size
-from scripts.partial import blocks
+from scripts.download.partial import blocks
 from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _rival(name: str, scratch: Scratch, proxy: Proxy, made: Contender) -> Conten
 
 def _stop(place: Place, words: tuple[str, ...], proxy: Proxy, whole: int) -> None:
     """Start a command and kill all of it once so many bytes have been served."""
-    before = proxy.settle()
+    before = proxy.reuse_local()
     process = place.start(*words)
     try:
         while process.poll() is None and proxy.served - before < _SHARE * whole:
@@ -99,7 +99,7 @@ def _stop(place: Place, words: tuple[str, ...], proxy: Proxy, whole: int) -> Non
             raise FailedError(f"{words[0]} ended before it could be killed")
     finally:
         kill(process)
-    proxy.settle()
+    proxy.reuse_local()
 
 
 def _held(folder: Path, pattern: str) -> int:
@@ -108,6 +108,6 @@ def _held(folder: Path, pattern: str) -> int:
 
 def _again(proxy: Proxy, run: Callable[[], object]) -> float:
     """Run, and return how many MB were served meanwhile."""
-    before = proxy.settle()
+    before = proxy.reuse_local()
     run()
-    return (proxy.settle() - before) / 1e6
+    return (proxy.reuse_local() - before) / 1e6

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from scripts import seal
-from scripts.pins import Pin
+from scripts.catalogue import lock
+from scripts.catalogue.pins import Pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def folders(root: Path, made: Sequence[Entry]) -> None:
         rows = [{"md5": _md5(e.data), "relpath": e.path.rpartition("/")[2]} for e in family]
         rows.sort(key=lambda row: row["relpath"])
         listing = json.dumps(rows, sort_keys=True).encode()
-        md5 = seal.tree_md5({f"models/{row['relpath']}": Pin(row["md5"]) for row in rows})
+        md5 = lock.tree_md5({f"models/{row['relpath']}": Pin(row["md5"]) for row in rows})
         _cache(root, listing, md5)
         out = {"path": path, "hash": "md5", "md5": md5, "nfiles": len(family)}
         named[name] = {"path": path, "files": files}

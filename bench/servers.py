@@ -76,7 +76,7 @@ class Proxy:
         """Reply bytes passed on so far, heads of answers included."""
         return self._read()[0]
 
-    def settle(self) -> int:
+    def reuse_local(self) -> int:
         """Wait until no connection is open, and return the bytes passed on."""
         ends = time.monotonic() + _PATIENCE
         while self._read()[1] and time.monotonic() < ends:

@@ -116,9 +116,9 @@ def _counting(made: Contender, name: str, proxy: Proxy) -> Contender:
     """Make two laps of a contender: seconds, and the bytes that were served to it."""
 
     def action() -> list[float]:
-        before = proxy.settle()
+        before = proxy.reuse_local()
         seconds = sum(made.action())
-        return [seconds, float(proxy.settle() - before)]
+        return [seconds, float(proxy.reuse_local() - before)]
 
     return replace(made, name=name, action=action)
 

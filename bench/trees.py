@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.clone import Clone
     from bench.lab import Lab
 
-PREFETCH = "python -m scripts.prefetch (ours)"
+PREFETCH = "python -m scripts.fetch (ours)"
 _NO_PREFETCH = "Not measured: this tree has no `python -m scripts.prefetch` yet."
 
 
@@ -51,7 +51,7 @@ def batch(lab: Lab) -> Section:
 def has_prefetch(clone: Clone) -> bool:
     """Tell whether the clone's scripts know the command."""
     try:
-        return "usage" in clone.place.run(sys.executable, "-m", "scripts.prefetch", "--help")
+        return "usage" in clone.place.run(sys.executable, "-m", "scripts.fetch", "--help")
     except FailedError:
         return False
 
@@ -61,7 +61,7 @@ def _prefetched(clone: Clone) -> Contender:
     stages = [f"fetch@{name}" for name in names]
 
     def action() -> list[float]:
-        fetched = clone.place.timed(sys.executable, "-m", "scripts.prefetch", *names)
+        fetched = clone.place.timed(sys.executable, "-m", "scripts.fetch", *names)
         return [fetched, clone.place.timed("dvc", "repro", *stages)]
 
     return Contender(PREFETCH, action, "md5, before it gets its name", clone.reset, clone.verify)
@@ -102,7 +102,7 @@ def _adopted(clone: Clone) -> Contender:
                 raise FailedError(f"{entry.name} is not in the cache")
 
     def action() -> list[float]:
-        return [clone.place.timed(sys.executable, "-m", "scripts.prefetch", "complete")]
+        return [clone.place.timed(sys.executable, "-m", "scripts.fetch", "complete")]
 
     return Contender(PREFETCH, action, "md5, and linked into the cache", reset, verify)
 

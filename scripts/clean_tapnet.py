@@ -17,22 +17,24 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from scripts import digests, ndarrays
-from scripts.clone import Clone
-from scripts.command import command, report
-from scripts.disk import is_file, refusals
-from scripts.errors import CheckpointError, DiskError, PickleError
-from scripts.ndarrays import Array
-from scripts.progress import say
-from scripts.workspace import as_pin, place, quarantine, settle
+from scripts.checkout.clone import Clone
+from scripts.checkout.outcome import Origin, report
+from scripts.checkout.workspace import as_pin, place, quarantine, reuse_local
+from scripts.console.command import command
+from scripts.console.errors import CheckpointError, DiskError, PickleError
+from scripts.console.progress import say
+from scripts.files import digests
+from scripts.files.disk import disk_errors, is_file
+from scripts.pickles import ndarrays
+from scripts.pickles.ndarrays import Array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.catalogue import Checkpoint
-    from scripts.digests import Digest
-    from scripts.pins import Pin
-    from scripts.workspace import Outcome
+    from scripts.catalogue.params import Checkpoint
+    from scripts.catalogue.pins import Pin
+    from scripts.checkout.outcome import Outcome
+    from scripts.files.digests import Digest
 
 INPUT = "tapnet_checkpoint"
 OUTPUT = "tapnet_checkpoint_wo_optstate"
@@ -79,22 +81,22 @@ def _settle(clone: Clone, file: Checkpoint, data: bytes) -> None:
     pin = clone.pin(file)
     with clone.alone(str(pin.md5) if pin else OUTPUT):  # as fetch does, which makes the same file
         made = clone.cache.temporary / f"{OUTPUT}.rebuilt"
-        with refusals(made):
+        with disk_errors(made):
             made.write_bytes(data)
             digest = digests.of_file(made)
         if not pin or not pin.matches(digest):
             raise _unlike(clone, file, digest, quarantine(clone.root, made, file.path))
         clone.cache.add(made, digest.md5)
-        report(_kept(clone, file, pin) or place(clone, file, as_pin(digest), "rebuilt"))
+        report(_kept(clone, file, pin) or place(clone, file, as_pin(digest), Origin.REBUILT))
 
 
 def _kept(clone: Clone, file: Checkpoint, pin: Pin) -> Outcome | None:
     path = clone.root / file.path
-    return settle(clone, file) if path.is_file() and _is_pinned(path, pin) else None
+    return reuse_local(clone, file) if path.is_file() and _is_pinned(path, pin) else None
 
 
 def _is_pinned(path: Path, pin: Pin) -> bool:
-    with refusals(path):
+    with disk_errors(path):
         return pin.matches(digests.of_file(path))
 
 
@@ -130,7 +132,7 @@ def _comparison(clone: Clone, file: Checkpoint, aside: Path) -> list[str]:
 
 def _write(output: Path, data: bytes, file: Checkpoint, clone: Clone) -> None:
     """Write where the user said, over nothing, and tell whether it is the pinned file."""
-    with refusals(output):
+    with disk_errors(output):
         try:
             with output.open("xb") as target:
                 _fill(target, data)
@@ -154,7 +156,7 @@ def _cleaned(path: Path) -> bytes:
     if not is_file(path):
         raise CheckpointError(f"{path} is not here", f"Next: dvc repro fetch@{INPUT}")
     try:
-        with refusals(path):
+        with disk_errors(path):
             if path.stat().st_size > _LARGEST:
                 raise PickleError(f"larger than {_LARGEST:,} bytes")  # noqa: TRY301 - told as others
             return clean(path.read_bytes())

@@ -1,16 +1,20 @@
-"""Bring published files to their places under models/, verified against their pins."""
+"""Download checkpoints to their places under models/, each verified against its pin.
+
+What is in place already is checked and kept; then DVC's cache, the team's remote, mirrors and
+the publisher are asked, in this order. Several names are downloaded at once.
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts import artifacts, obtain
-from scripts.clone import Clone
-from scripts.command import command, report
-from scripts.progress import say
+from scripts.catalogue import artifacts
+from scripts.checkout import parallel
+from scripts.checkout.clone import Clone
+from scripts.console.command import command, parser
+from scripts.console.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,19 +22,23 @@ if TYPE_CHECKING:
 
 @command
 def main(argv: Sequence[str] | None) -> None:
-    """Parse names, and bring each: what is in place, then the cache, then the publisher."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.fetch", description=__doc__)
-    parser.add_argument(
-        "names", metavar="NAME", nargs="+", help="a key of checkpoints: in params.yaml"
+    """Select entries and fetch all of them; fail if one could not be fetched."""
+    words = parser("fetch", __doc__)
+    words.add_argument(
+        "names",
+        metavar="minimal|complete|NAME",
+        nargs="*",
+        default=["minimal"],
+        help="what SAM-PT loads by default (if nothing is named), all, or names in params.yaml",
     )
-    names = parser.parse_args(argv).names
     clone = Clone.at(Path.cwd())
-    for entry in clone.catalogue.find(names, archive=False):
-        notices = artifacts.notices(clone.root, [file.path for file in entry.files])
-        for outcome in obtain.bring(clone, entry):
-            report(outcome)
-        for line in notices:
-            say(line)
+    entries = parallel.select(clone, words.parse_args(argv).names)
+    notices = artifacts.notices(clone.root, [file.path for e in entries for file in e.files])
+    parallel.fetch_all(clone, entries)
+    for line in notices:
+        say(line)
+    if len(entries) > 1:
+        say(f"{len(entries)} of {len(entries)} are in place")
 
 
 if __name__ == "__main__":

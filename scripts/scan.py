@@ -14,17 +14,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts import screening
-from scripts.clone import Clone
-from scripts.command import command
-from scripts.disk import is_file
-from scripts.errors import CheckpointError, PickleError, UsageError
-from scripts.progress import note, say
+from scripts.checkout.clone import Clone
+from scripts.console.command import command
+from scripts.console.errors import CheckpointError, PickleError, UsageError
+from scripts.console.progress import note, say
+from scripts.files.disk import is_file
+from scripts.pickles import screening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scripts.screening import Screening
+    from scripts.pickles.screening import Screening
 
 _TAKES = {True: "weights_only takes it", False: "weights_only refuses it", None: "not torch's"}
 _EPILOG = """verdicts: fine; beyond (an import that is not on the list); malformed; dangerous (an

@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.clone import Clone
-from scripts.command import command
-from scripts.errors import CheckpointError
-from scripts.progress import say
-from scripts.reach import ROLES, RemoteError
-from scripts.remote import Remote
-from scripts.sharing import mend, publish, withheld
-from scripts.survey import Survey, stages, survey
+from scripts.checkout.clone import Clone
+from scripts.console.command import command
+from scripts.console.errors import CheckpointError
+from scripts.console.progress import say
+from scripts.storage.access import ROLES, RemoteError
+from scripts.storage.publish import mend, publish, withheld
+from scripts.storage.remote import Remote
+from scripts.storage.survey import Survey, stages, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

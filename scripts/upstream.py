@@ -10,18 +10,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts import drift, record
-from scripts.clone import Clone
-from scripts.command import command
-from scripts.errors import CheckpointError, SourceError
-from scripts.progress import note, say
+from scripts.catalogue import record
+from scripts.checkout.clone import Clone
+from scripts.console.command import command
+from scripts.console.errors import CheckpointError, SourceError
+from scripts.console.progress import note, say
+from scripts.curation import drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from scripts.catalogue import Published
-    from scripts.drift import Finding
-    from scripts.record import Record
+    from scripts.catalogue.params import Published
+    from scripts.catalogue.record import Record
+    from scripts.curation.drift import Finding
 
 _LEGEND = "\n".join(f"  {state:<10} {meaning}" for state, meaning in drift.STATES.items())
 _EPILOG = f"""states:
@@ -101,7 +102,10 @@ def main(argv: Sequence[str] | None) -> None:
     rows = []
     for entry, (seen, finding) in zip(entries, _looked(clone, entries), strict=True):
         head = finding.head if given.record else None
-        recorded = head is not None and record.write(clone.root / "sources", entry.name, head)
+        folder = clone.root / "sources"
+        recorded = head is not None and record.write(
+            folder, entry.name, etag=head.etag, size=head.size
+        )
         rows.append(_row(entry.name, seen, finding, recorded=recorded))
     if given.json:
         say(json.dumps(rows, indent=2))

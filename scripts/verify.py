@@ -18,18 +18,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.clone import Clone
-from scripts.command import command
-from scripts.errors import CheckpointError
-from scripts.inspection import GRAVEST, MISSING, UNREADABLE, WRONG, look, shown, states
-from scripts.progress import say
-from scripts.repairs import repair
-from scripts.wanted import mismatch
+from scripts.checkout.clone import Clone
+from scripts.checkout.inspection import GRAVEST, MISSING, UNREADABLE, WRONG, look, shown, states
+from scripts.checkout.repairs import repair
+from scripts.console.command import command
+from scripts.console.errors import CheckpointError
+from scripts.console.progress import say
+from scripts.download.request import mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.inspection import Finding
+    from scripts.checkout.inspection import Finding
 
 _EXIT = "exit code: 0 all that is here is right, 1 something is wrong (or still is), 2 usage"
 _REPAIR = "bring what is wrong from cache, team or publisher, and move it to quarantine/"

@@ -16,7 +16,7 @@ from tests.world.clones import TestClone
 
 # What Google's libraries read as they are imported: no gRPC service, no machine of Google's.
 os.environ.update(GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT="false", NO_GCE_CHECK="true")
-from tests.teams import Team
+from tests.world.teams import Team
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

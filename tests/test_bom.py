@@ -12,14 +12,15 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from scripts import artifacts, bom, catalogue, pins, sources
+from scripts import bom
+from scripts.catalogue import artifacts, bill, params, pins, sources
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.world.clones import TestClone
 
-HOLDS = catalogue.read(REPOSITORY / "params.yaml")
+HOLDS = params.read(REPOSITORY / "params.yaml")
 THINGS = "models/raft_ckpts/raft-things.pth"
 MAGIC_LEAP = "LicenseRef-MagicLeap-noncommercial-research"
 NOTE = "non-commercial research only; may not be redistributed"
@@ -42,7 +43,7 @@ def components(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize("epoch", [None, 0, 1_700_000_000])
 def test_the_bill_is_valid(epoch: int | None) -> None:
     """By the strict schema of CycloneDX 1.6, formats and SPDX identifiers included."""
-    text = bom.render(REPOSITORY, epoch=epoch)
+    text = bill.render(REPOSITORY, epoch=epoch)
 
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
 
@@ -55,7 +56,7 @@ def test_every_file_has_its_component() -> None:
     """Name, version, md5 and sha256, size, licence, source repository and address."""
     pinned, words = pins.read(REPOSITORY / "dvc.lock"), artifacts.read(REPOSITORY / "dvc.yaml")
 
-    rows = components(bom.render(REPOSITORY))
+    rows = components(bill.render(REPOSITORY))
 
     assert list(rows) == sorted(HOLDS.files)
     for entry in HOLDS.published.values():
@@ -77,8 +78,8 @@ def test_every_file_has_its_component() -> None:
 
 def test_licences_are_of_spdx_or_named(clone: TestClone) -> None:
     """SuperGlue's is no licence of SPDX's list; an archive's hash stands with its address."""
-    rows = components(bom.render(clone.root))
-    raft = catalogue.read(clone.root / "params.yaml").published["raft"]
+    rows = components(bill.render(clone.root))
+    raft = params.read(clone.root / "params.yaml").published["raft"]
 
     assert rows[GLUE]["licenses"] == [{"license": {"name": MAGIC_LEAP}}]
     assert rows[THINGS]["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
@@ -94,7 +95,7 @@ LICENCES: dict[str, dict[str, Any] | None] = {
     "MIT OR Apache-2.0": {"expression": "MIT OR Apache-2.0"},
     "MIT OR mine": {"license": {"name": "MIT OR mine"}},
     "MIT AND ": {"license": {"name": "MIT AND "}},
-    **{name: {"license": {"id": name}} for name in sorted(bom._SPDX)},  # noqa: SLF001 - all of them
+    **{name: {"license": {"id": name}} for name in sorted(bill._SPDX)},  # noqa: SLF001 - all of them
 }
 
 
@@ -105,7 +106,7 @@ def test_every_word_for_a_licence_makes_a_valid_bill(words: list[str], clone: Te
     changed = re.sub(r"license: .*", lambda _: f"license: '{next(left)}'", text)
     (clone.root / "dvc.yaml").write_text(changed)
 
-    made = bom.render(clone.root)
+    made = bill.render(clone.root)
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(made) is None
     for path, artifact in artifacts.read(clone.root / "dvc.yaml").items():
@@ -119,11 +120,11 @@ def test_the_same_repository_gives_the_same_bill(capsys: pytest.CaptureFixture[s
     codes = [bom.main([]) for _ in range(2)]
 
     first, _, second = capsys.readouterr().out.partition("}\n{")
-    serial = json.loads(bom.render(REPOSITORY))["serialNumber"]
+    serial = json.loads(bill.render(REPOSITORY))["serialNumber"]
     assert codes == [0, 0]
-    assert (first + "}\n", "{" + second) == (bom.render(REPOSITORY),) * 2
+    assert (first + "}\n", "{" + second) == (bill.render(REPOSITORY),) * 2
     assert uuid.UUID(serial).version == 5
-    assert serial != json.loads(bom.render(REPOSITORY, epoch=1))["serialNumber"]
+    assert serial != json.loads(bill.render(REPOSITORY, epoch=1))["serialNumber"]
 
 
 @pytest.mark.usefixtures("real")
@@ -136,7 +137,7 @@ def test_the_bill_is_written_where_it_is_wanted(
     code = bom.main(["--output", str(tmp_path / "bom.json")])
 
     assert (code, capsys.readouterr().out) == (0, "")
-    assert (tmp_path / "bom.json").read_text() == bom.render(REPOSITORY, epoch=1_700_000_000)
+    assert (tmp_path / "bom.json").read_text() == bill.render(REPOSITORY, epoch=1_700_000_000)
     assert '"timestamp": "2023-11-14T22:13:20Z"' in (tmp_path / "bom.json").read_text()
 
 
@@ -164,7 +165,7 @@ def test_a_link_stays_a_link_and_a_device_a_device(tmp_path: Path) -> None:
 
     assert codes == [0, 0]
     assert (tmp_path / "link").readlink() == Path("bom.json")
-    assert (tmp_path / "bom.json").read_text() == bom.render(REPOSITORY)
+    assert (tmp_path / "bom.json").read_text() == bill.render(REPOSITORY)
     assert Path("/dev/null").is_char_device()
 
 
@@ -191,7 +192,7 @@ def test_what_is_not_known_is_left_out(clone: TestClone) -> None:
     (clone.root / "dvc.yaml").write_text("stages: {}\n")
     (clone.root / "dvc.lock").unlink()
 
-    text = bom.render(clone.root)
+    text = bill.render(clone.root)
 
     rows = components(text)
     glue = rows[GLUE]

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import partial
-from tests.processes import started, until
+from scripts.download import partial
 from tests.world import Fault, World
 from tests.world import clones as making
 from tests.world.checkpoints import ARCHIVES, PLAIN, files
 from tests.world.clones import TestClone
+from tests.world.processes import started, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import fetch, transfer, unpack
+from scripts import fetch
+from scripts.download import transfer
 from tests.world.checkpoints import FBAI, files
 from tests.world.formats import tar_gz_of
 
@@ -29,7 +30,7 @@ def test_a_file_is_fetched_verified_and_linked_from_the_cache(
     assert list(clone.objects().values()) == [files(10_000)[path]]
     assert (clone.root / path).stat().st_nlink == 2
     assert {request.host for request in world.requests} == {"dl.fbaipublicfiles.com"}
-    assert f"{path}  fetched from dl.fbaipublicfiles.com" in capsys.readouterr().out
+    assert f"{path}  downloaded from dl.fbaipublicfiles.com" in capsys.readouterr().out
 
 
 def test_several_files_are_brought_in_the_order_of_their_names(
@@ -56,7 +57,7 @@ def test_one_unknown_name_stops_all_of_them(
     message = capsys.readouterr().err
     assert code == 2
     assert message.startswith("error: unknown names: superpoint_v2, raft")
-    assert "scripts.unpack" in message
+    assert "scripts.fetch" in message
     assert (world.requests, clone.tree()) == ([], {})
 
 
@@ -151,7 +152,7 @@ def test_a_new_member_that_would_run_more_than_weights_need_is_not_trusted(
     world.publish(address, tar_gz_of({member: evil}))
     (clone.root / "dvc.lock").unlink()
 
-    assert unpack.main(["pips"]) == 1
+    assert fetch.main(["pips"]) == 1
 
     assert "loading it would run more than weights need" in capsys.readouterr().err
     assert (clone.tree(), clone.objects()) == ({}, {})

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts import catalogue, changes, documents, import_url, obtain, pins
-from tests.changing import CLEAN, Ran, files, folders, keep, missing, run, undo
-from tests.pickling import RUN, torch
-from tests.processes import started
-from tests.transfers import md5, noise, pin
+from scripts import import_url
+from scripts.catalogue import documents, params, pins
+from scripts.checkout import obtain
+from scripts.curation import changes
+from tests.curation.changing import CLEAN, Ran, files, folders, keep, missing, run, undo
+from tests.download.transfers import md5, noise, pin
+from tests.pickles.pickling import RUN, torch
 from tests.world import Fault
 from tests.world.formats import tar_gz_of, zip_of
+from tests.world.processes import started
 from tests.world.publishers import BRANCH_HEAD
 
 if TYPE_CHECKING:
@@ -214,7 +217,7 @@ def test_a_member_of_an_archive_gets_a_stage_of_its_own(
     assert done.code == 0, done.err
     assert clone.tree() == {PATH: DATA}
     assert clone.run("dvc", "status", "unpack_new_v2").stdout == CLEAN
-    entry = catalogue.read(clone.root / "params.yaml").published["new_v2"]
+    entry = params.read(clone.root / "params.yaml").published["new_v2"]
     assert [file.member for file in entry.files] == ["inner/w.pth"]
     stages = clone.read("dvc.yaml").decode()
     assert stages.index("unpack_raft:") < stages.index("unpack_new_v2:") < stages.index("  tree:")
@@ -306,7 +309,7 @@ def test_a_known_hash_is_checked_and_a_sha256_kept(
 
     assert done.code == 0, done.err
     assert "first use" not in done.out
-    file = catalogue.read(clone.root / "params.yaml").files[PATH]
+    file = params.read(clone.root / "params.yaml").files[PATH]
     assert file.sha256 == (SHA if "--sha256" in words else None)
     assert clone.run("dvc", "status", "fetch@new_v2").stdout == CLEAN
 
@@ -592,16 +595,16 @@ def test_a_pin_of_the_repository_vouches_for_the_same_bytes(
 @pytest.fixture
 def edited(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
     """Somebody adds a line to params.yaml while bytes are brought."""
-    params, bring = clone.root / "params.yaml", obtain.bring
-    mine = params.read_bytes() + b"# mine\n"
+    text, bring = clone.root / "params.yaml", obtain.bring
+    mine = text.read_bytes() + b"# mine\n"
 
     def brought(*words: Any) -> Any:  # noqa: ANN401 - what bring takes and gives
-        params.write_bytes(mine)
+        text.write_bytes(mine)
         return bring(*words)
 
     monkeypatch.setattr(obtain, "bring", brought)
     yield mine
-    assert b"# mine\n" in params.read_bytes()
+    assert b"# mine\n" in text.read_bytes()
 
 
 @pytest.mark.usefixtures("edited")
@@ -616,7 +619,7 @@ def test_an_edit_during_the_download_stays(
     assert done.code == 0, done.err
     assert "params.yaml: edited during the download" in done.err
     assert "+# mine\n" in done.out
-    assert PATH in catalogue.read(clone.root / "params.yaml").files
+    assert PATH in params.read(clone.root / "params.yaml").files
 
 
 def test_a_download_that_fails_leaves_an_edit(

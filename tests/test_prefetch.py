@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import obtain, prefetch
-from scripts.clone import Clone
+from scripts import fetch
+from scripts.checkout import obtain, parallel
+from scripts.checkout.clone import Clone
 from tests.conftest import SCALE
-from tests.processes import dvc_without_hashing
 from tests.world import Fault
 from tests.world.checkpoints import files
+from tests.world.processes import dvc_without_hashing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scripts.digests import Digest
-    from scripts.network import Line
-    from scripts.offers import Offer
-    from scripts.wanted import Wanted
+    from scripts.checkout.candidates import Candidate
+    from scripts.download.limits import TransferLimits
+    from scripts.download.request import Request
+    from scripts.files.digests import Digest
     from tests.world import World
 
-    Carry = Callable[[Offer, Wanted, Line], Digest]
+    Carry = Callable[[Candidate, Request, TransferLimits], Digest]
     from tests.world.clones import TestClone
 
     Capture = pytest.CaptureFixture[str]
@@ -47,11 +48,11 @@ def test_everything_comes_at_once_and_dvc_has_nothing_left_to_do(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """25 lines say which source served which file; then no stage runs, and nothing is hashed."""
-    assert prefetch.main(["complete"]) == 0
+    assert fetch.main(["complete"]) == 0
 
     told = capsys.readouterr()
     assert clone.tree() == files(SCALE)
-    assert len([line for line in told.out.splitlines() if "  fetched from " in line]) == 25
+    assert len([line for line in told.out.splitlines() if "  downloaded from " in line]) == 25
     assert told.out.splitlines()[-1] == "21 of 21 are in place"
     assert re.findall("^licence of (.*?):", told.out, re.MULTILINE) == ["cotracker", "superglue"]
     assert told.err == ""
@@ -67,7 +68,7 @@ def test_the_minimal_variant_is_what_its_stage_depends_on(
     clone: TestClone, words: list[str]
 ) -> None:
     """It is what is brought if nothing is named; a name that is in it comes once."""
-    assert prefetch.main(words) == 0
+    assert fetch.main(words) == 0
 
     assert clone.tree() == minimal()
     assert "up to date" in clone.run("dvc", "status", "fetch_minimal").stdout
@@ -75,7 +76,7 @@ def test_the_minimal_variant_is_what_its_stage_depends_on(
 
 def test_names_of_both_kinds_may_stand_beside_each_other(clone: TestClone) -> None:
     """A published file and an archive."""
-    assert prefetch.main(["pips", "superpoint_v1"]) == 0
+    assert fetch.main(["pips", "superpoint_v1"]) == 0
     assert {path.split("/")[1] for path in clone.tree()} == {"pips_ckpts", "superglue_ckpts"}
 
 
@@ -87,7 +88,7 @@ def test_an_existing_tree_is_checked_and_kept(
         (clone.root / path).parent.mkdir(parents=True, exist_ok=True)
         (clone.root / path).write_bytes(data)
 
-    assert prefetch.main(["complete"]) == 0
+    assert fetch.main(["complete"]) == 0
 
     assert (world.requests, len(clone.objects())) == ([], 25)
     assert capsys.readouterr().out.count("kept: already in place") == 25
@@ -101,21 +102,21 @@ def test_one_archive_lies_on_the_disk_at_a_time(
     there: list[str] = []
     most = [0]
 
-    def slow(offer: Offer, wanted: Wanted, line: Line) -> Digest:
+    def slow(offer: Candidate, wanted: Request, limits: TransferLimits) -> Digest:
         there.append(wanted.name)
         most.append(len(there))
         time.sleep(0.2)
         try:
-            return real(offer, wanted, line)
+            return real(offer, wanted, limits)
         finally:
             there.remove(wanted.name)
 
     monkeypatch.setattr(obtain, "carry", slow)
 
-    assert prefetch.main(["pips", "pips_plus_plus", "raft"]) == 0
+    assert fetch.main(["pips", "pips_plus_plus", "raft"]) == 0
 
     assert max(most) == 1
-    assert prefetch.main(["sam_vit_b", "sam_vit_l"]) == 0
+    assert fetch.main(["sam_vit_b", "sam_vit_l"]) == 0
     assert (max(most), len(clone.tree())) == (2, 9)
 
 
@@ -123,7 +124,7 @@ def test_hosts_take_turns(clone: TestClone) -> None:
     """The nine files of one host do not stand in a row before those of the others."""
     here = Clone.at(clone.root)
 
-    mixed = prefetch._mixed(here, prefetch.select(here, ["complete"]))  # noqa: SLF001
+    mixed = parallel._mixed(here, parallel.select(here, ["complete"]))  # noqa: SLF001
 
     assert len(mixed) == 21
     assert {entry.name for entry in mixed[:5]} == {
@@ -139,7 +140,7 @@ def test_what_cannot_come_is_told_once_and_the_rest_comes(
     world.fault("*sam_vit_b*", Fault.status(404))
     world.fault("*sam_vit_l*", Fault.corrupt())
 
-    code = prefetch.main(["sam_vit_b", "sam_vit_l", "sam_vit_h"])
+    code = fetch.main(["sam_vit_b", "sam_vit_l", "sam_vit_h"])
 
     told = capsys.readouterr().err
     assert code == 1
@@ -155,7 +156,7 @@ def test_one_that_cannot_come_has_the_message_of_fetch(
     """No heading above a single error."""
     world.fault("*", Fault.status(404))
 
-    assert prefetch.main(["sam_vit_b"]) == 1
+    assert fetch.main(["sam_vit_b"]) == 1
 
     assert capsys.readouterr().err.startswith("error: sam_vit_b: dl.fbaipublicfiles.com: 404")
     assert clone.tree() == {}
@@ -163,7 +164,7 @@ def test_one_that_cannot_come_has_the_message_of_fetch(
 
 def test_an_unknown_name_stops_all_of_them(clone: TestClone, world: World, capsys: Capture) -> None:
     """Exit code 2 before the first request."""
-    assert prefetch.main(["minimal", "sam", "hq"]) == 2
+    assert fetch.main(["minimal", "sam", "hq"]) == 2
 
     told = capsys.readouterr().err
     assert told.startswith("error: unknown names: sam, hq\n")
@@ -180,7 +181,7 @@ def test_a_pipeline_without_a_minimal_variant_is_a_usage_error(
     """The variant stands in dvc.yaml alone."""
     (clone.root / "dvc.yaml").write_text(text)
 
-    assert prefetch.main(["minimal"]) == 2
+    assert fetch.main(["minimal"]) == 2
     assert "stages.fetch_minimal has no list of deps" in capsys.readouterr().err
 
 
@@ -196,13 +197,13 @@ def test_a_fault_of_our_own_is_not_swallowed(
     here = Clone.at(clone.root)
 
     with pytest.raises(ZeroDivisionError):
-        prefetch.bring_all(here, prefetch.select(here, ["sam_vit_b"]))
+        parallel.fetch_all(here, parallel.select(here, ["sam_vit_b"]))
 
 
 def test_ctrl_c_ends_it_at_once(clone: TestClone, world: World) -> None:
     """No thread is waited for; what has arrived is kept, and the next run completes."""
     world.fault("*", Fault.stall(0))
-    words = [sys.executable, "-m", "scripts.prefetch", "complete"]
+    words = [sys.executable, "-m", "scripts.fetch", "complete"]
     with subprocess.Popen(  # noqa: S603 - the words are the test's own
         words, cwd=clone.root, env=dict(clone.env), text=True, stderr=subprocess.PIPE
     ) as process:
@@ -217,5 +218,5 @@ def test_ctrl_c_ends_it_at_once(clone: TestClone, world: World) -> None:
     assert told.startswith("error: stopped\n")
     assert "Traceback" not in told
     world.clear()
-    assert prefetch.main(["minimal"]) == 0
+    assert fetch.main(["minimal"]) == 0
     assert clone.tree() == minimal()

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import catalogue, changes, import_url, remove, seal
-from scripts.cache import Cache
-from tests.changing import CLEAN, files, keep, missing, run, undo
-from tests.transfers import md5, noise
+from scripts import import_url, remove
+from scripts.catalogue import lock, params
+from scripts.curation import changes
+from scripts.storage.cache import Cache
+from tests.curation.changing import CLEAN, files, keep, missing, run, undo
+from tests.download.transfers import md5, noise
 from tests.world.checkpoints import files as synthetic
 from tests.world.formats import zip_of
 
@@ -93,7 +95,7 @@ def test_the_diff_is_all_there_is_to_commit(
     assert "deleted file mode 100644\nindex" in done.out
     assert clone.run("git", "status", "--porcelain").stdout == ""
     assert set(missing(clone)) < set(before)
-    assert seal.write(clone.root) == []
+    assert lock.write(clone.root) == []
 
 
 def test_an_import_and_its_removal_leave_what_was(
@@ -114,13 +116,13 @@ def test_an_import_and_its_removal_leave_what_was(
 
 def test_every_entry_can_go(clone: TestClone, capsys: pytest.CaptureFixture[str]) -> None:
     """One after another, to the two of the minimal variant; what is left can still be read."""
-    names = catalogue.read(clone.root / "params.yaml").published
+    names = params.read(clone.root / "params.yaml").published
     for name in names:
         done = run(remove.main, capsys, name)
         if done.code == 0:
             clone.run("git", "commit", "-qam", name, check=True)
 
-    left = catalogue.read(clone.root / "params.yaml").published
+    left = params.read(clone.root / "params.yaml").published
 
     assert sorted(left) == ["cotracker_stride_4_wind_8", "sam_hq_vit_h"]
     assert b"archives: {}\n" in clone.read("params.yaml")
@@ -225,16 +227,16 @@ def test_a_renamed_entry_takes_its_old_pin_along(
     clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The lock knows it by its path, under the old name; and it has a source no more."""
-    params = clone.root / "params.yaml"
-    params.write_text(params.read_text().replace("  sam_vit_b:", "  renamed:"))
-    lock = clone.root / "dvc.lock"
-    lock.write_text(lock.read_text().replace("checkpoints.sam_vit_b:", "checkpoints.renamed:"))
+    names = clone.root / "params.yaml"
+    names.write_text(names.read_text().replace("  sam_vit_b:", "  renamed:"))
+    held = clone.root / "dvc.lock"
+    held.write_text(held.read_text().replace("checkpoints.sam_vit_b:", "checkpoints.renamed:"))
     clone.run("git", "commit", "-qam", "rename", check=True)
 
     done = run(remove.main, capsys, "renamed")
 
     assert done.code == 0, done.err
-    assert "fetch@sam_vit_b" not in lock.read_text()
+    assert "fetch@sam_vit_b" not in held.read_text()
 
 
 def test_an_archive_without_its_stage_can_go(

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import amendment, pins, repin, seal, tree
-from scripts.cache import Cache
-from scripts.errors import DiskError
-from tests.processes import killed_at
-from tests.transfers import HOST, NAME, PATH, URL, limit, md5, noise, unpin
+from scripts import repin
+from scripts.catalogue import inventory, lock, pins
+from scripts.console.errors import DiskError
+from scripts.curation import amendment
+from scripts.storage.cache import Cache
+from tests.download.transfers import HOST, NAME, PATH, URL, limit, md5, noise, unpin
 from tests.world import Fault
 from tests.world import clones as making
 from tests.world.checkpoints import ARCHIVES, DRIVE, FBAI, TAPNET, files, members
 from tests.world.clones import TestClone
 from tests.world.formats import zip_of
+from tests.world.processes import killed_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +86,7 @@ def ran(capsys: Capture, *words: str) -> Run:
 def state(clone: TestClone) -> dict[str, bytes]:
     """Return what git knows, what lies under models/, and the cache."""
     names = clone.run("git", "ls-files", check=True).stdout.split()
-    lists = {name: clone.read(name) for name in [*names, tree.INVENTORY]}
+    lists = {name: clone.read(name) for name in [*names, inventory.INVENTORY]}
     return lists | clone.tree() | clone.objects()
 
 
@@ -186,7 +188,7 @@ def test_an_accepted_release_is_in_line_everywhere(
     assert complete.read(SAM_PATH) == NEW
     assert pins.read(complete.root / "dvc.lock")[SAM_PATH] == pins.Pin(md5(NEW), len(NEW))
     assert complete.read("params.yaml").decode() == params.replace(old, new)
-    assert seal.write(complete.root) == []
+    assert lock.write(complete.root) == []
     assert {md5(NEW), md5(FILES[SAM_PATH])} <= complete.objects().keys()
     assert complete.run("dvc", "status").stdout == CLEAN
     assert not list((complete.root / ".dvc/tmp/fetch").glob("*.part"))
@@ -282,8 +284,8 @@ def test_a_clone_without_files_can_be_repinned(
 
     assert run.code == 0, run.err
     assert clone.tree() == {SAM_PATH: NEW}
-    assert seal.write(clone.root) == []
-    assert not (clone.root / tree.INVENTORY).exists()
+    assert lock.write(clone.root) == []
+    assert not (clone.root / inventory.INVENTORY).exists()
 
 
 def test_a_strange_file_in_its_place_is_kept_aside(
@@ -462,7 +464,7 @@ def test_a_kill_half_way_is_undone_the_same_way(
     before = state(complete)
     world.publish(SAM_URL, NEW)
 
-    killed_at(complete, "scripts.amendment:remember", 1, "scripts.repin", SAM, "--accept")
+    killed_at(complete, "scripts.curation.amendment:remember", 1, "scripts.repin", SAM, "--accept")
     complete.run("git", "checkout", ".", check=True)
     complete.run("dvc", "checkout", check=True)
 

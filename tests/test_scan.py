@@ -12,10 +12,11 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from scripts import scan, screening, weights_only
-from scripts.errors import CatalogueError, PickleError
-from tests import numpy1, pickling
-from tests.pickling import RUN, TRICKS, npy, state_dict, stream, tar, torch
+from scripts import scan
+from scripts.console.errors import CatalogueError, PickleError
+from scripts.pickles import screening, weights_only
+from tests.pickles import numpy1, pickling
+from tests.pickles.pickling import RUN, TRICKS, npy, state_dict, stream, tar, torch
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY
 from tests.world.formats import noise, zip_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from scripts.screening import Screening
+    from scripts.pickles.screening import Screening
     from tests.world.clones import TestClone
 
 SAM = "models/sam_ckpts/sam_vit_b_01ec64.pth"

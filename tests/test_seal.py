@@ -11,8 +11,9 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 
 from scripts import seal, tree
-from scripts.errors import CatalogueError, DiskError
-from scripts.pins import Pin
+from scripts.catalogue import documents, lock
+from scripts.catalogue.pins import Pin
+from scripts.console.errors import CatalogueError, DiskError
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY
 
@@ -46,7 +47,7 @@ def test_the_hash_of_a_folder_is_the_one_of_dvc() -> None:
         theirs.add(tuple(name.split("/")), None, HashInfo("md5", f"{number:032x}"))
     theirs.digest()
 
-    ours = seal.tree_md5({f"models/{name}": Pin(f"{n:032x}", n) for n, name in enumerate(names)})
+    ours = lock.tree_md5({f"models/{name}": Pin(f"{n:032x}", n) for n, name in enumerate(names)})
 
     assert ours == theirs.oid
 
@@ -56,7 +57,7 @@ def test_a_lock_that_is_in_line_is_not_written(
 ) -> None:
     """A second run finds nothing to do."""
     monkeypatch.chdir(root)
-    seal.write(root)
+    lock.write(root)
     before = (root / "dvc.lock").stat().st_mtime_ns
 
     code = seal.main([])
@@ -70,7 +71,7 @@ def test_a_change_of_words_reaches_lock_and_seal(
 ) -> None:
     """A licence stands in models.json, whose hash both record; no pin changes."""
     monkeypatch.chdir(root)
-    seal.write(root)
+    lock.write(root)
     before = [(root / name).read_text().splitlines() for name in ("dvc.lock", "models.dvc")]
     edit(root / "dvc.yaml", "license: Apache-2.0", "license: MIT-0 ")
 
@@ -84,19 +85,19 @@ def test_a_change_of_words_reaches_lock_and_seal(
 
 def test_a_change_of_code_reaches_the_lock(root: Path) -> None:
     """The stage that writes models.json depends on the modules that it runs."""
-    seal.write(root)
+    lock.write(root)
     (root / "scripts/tree.py").write_text("# another\n")
 
-    assert seal.write(root) == ["dvc.lock"]
-    assert seal.write(root) == []
+    assert lock.write(root) == ["dvc.lock"]
+    assert lock.write(root) == []
 
 
 def test_a_change_of_a_param_reaches_the_lock(root: Path) -> None:
     """In full, not as yaml aliases, which DVC does not write."""
-    seal.write(root)
+    lock.write(root)
     edit(root / "params.yaml", "  sam_hq_vit_b:\n", f'  sam_hq_vit_b:\n    sha256: "{"1" * 64}"\n')
 
-    assert seal.write(root) == ["dvc.lock", "models.dvc"]
+    assert lock.write(root) == ["dvc.lock", "models.dvc"]
 
     text = (root / "dvc.lock").read_text()
     assert text.count("1" * 64) == 2
@@ -110,13 +111,13 @@ def test_a_new_pin_reaches_all_who_record_it(root: Path) -> None:
     new = "md5: " + "1" * 31 + "a\n"
     edit(root / "dvc.lock", "md5: 3560f6b6a5a6edacd814a1325c39640a\n      size: 2570940653\n", new)
 
-    assert seal.write(root) == ["dvc.lock", "models.dvc"]
+    assert lock.write(root) == ["dvc.lock", "models.dvc"]
 
-    lock = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
-    minimal = {dep["path"]: dep for dep in lock["fetch_minimal"]["deps"]}
+    held = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
+    minimal = {dep["path"]: dep for dep in held["fetch_minimal"]["deps"]}
     path = "models/samhq_ckpts/sam_hq_vit_h.pth"
     assert minimal[path] == {"path": path, "hash": "md5", "md5": "1" * 31 + "a"}
-    assert lock["tree"]["deps"][0]["md5"] != "1aebba37a5a0b1e907d477b7472a028f.dir"
+    assert held["tree"]["deps"][0]["md5"] != "1aebba37a5a0b1e907d477b7472a028f.dir"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_a_malformed_file_is_told_and_nothing_is_written(
     before = {path: path.read_text() for path in root.iterdir() if path.is_file()}
 
     with pytest.raises(CatalogueError) as caught:
-        seal.write(root)
+        lock.write(root)
 
     assert all(map(str.startswith, caught.value.faults, expected)), caught.value.faults
     assert {path: path.read_text() for path in root.iterdir() if path.is_file()} == before
@@ -157,7 +158,7 @@ def test_a_seal_that_is_no_map_is_told(text: str, root: Path) -> None:
     (root / "models.dvc").write_text(text)
 
     with pytest.raises(CatalogueError, match=r"models\.dvc: not a map"):
-        seal.write(root)
+        lock.write(root)
 
 
 @pytest.mark.parametrize("name", ["dvc.lock", "models.dvc", "params.yaml", "dvc.yaml"])
@@ -166,7 +167,7 @@ def test_a_missing_file_is_told(name: str, root: Path) -> None:
     (root / name).unlink()
 
     with pytest.raises(CatalogueError, match=f"{name}: 1 fault\n  the file is missing"):
-        seal.write(root)
+        lock.write(root)
 
 
 def test_a_missing_dependency_is_told(root: Path) -> None:
@@ -174,7 +175,7 @@ def test_a_missing_dependency_is_told(root: Path) -> None:
     (root / "scripts/tree.py").unlink()
 
     with pytest.raises(DiskError, match=r"scripts/tree\.py: no such file or directory"):
-        seal.write(root)
+        lock.write(root)
 
 
 @pytest.fixture
@@ -189,14 +190,14 @@ def complete(clone: TestClone) -> TestClone:
 
 def forget(root: Path) -> None:
     """Drop from lock and seal all that DVC learns from files."""
-    lock, seals = (yaml.safe_load((root / name).read_text()) for name in ("dvc.lock", "models.dvc"))
-    for part in (seals, *lock["stages"].values()):
+    held, seals = (yaml.safe_load((root / name).read_text()) for name in ("dvc.lock", "models.dvc"))
+    for part in (seals, *held["stages"].values()):
         for entry in [*part.get("deps", []), *part.get("outs", [])]:
             if entry["path"] != "models.json":  # its size has always been known
                 entry.pop("size", None)
             entry["md5"] = "0" * 31 + "a"
         part.get("params", {}).get("params.yaml", {}).clear()
-    (root / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
+    (root / "dvc.lock").write_text(yaml.safe_dump(held, sort_keys=False))
     (root / "models.dvc").write_text(yaml.safe_dump(seals, sort_keys=False))
 
 
@@ -213,14 +214,14 @@ def test_what_the_seal_writes_is_what_dvc_writes(complete: TestClone) -> None:
 
 def test_a_lock_that_dvc_wrote_is_in_line(complete: TestClone) -> None:
     """DVC leaves a size out of what it need not write again, and so does the seal."""
-    lock = yaml.safe_load(complete.read("dvc.lock"))
-    for entry in lock["stages"]["fetch_minimal"]["deps"]:
+    held = yaml.safe_load(complete.read("dvc.lock"))
+    for entry in held["stages"]["fetch_minimal"]["deps"]:
         del entry["size"]
-    (complete.root / "dvc.lock").write_text(seal.dumped(lock))
+    (complete.root / "dvc.lock").write_text(documents.dumped(held))
     before = complete.read("dvc.lock")
 
     done = complete.run("dvc", "repro", "fetch_minimal")
 
     assert done.returncode == 0, done.stderr
     assert complete.read("dvc.lock") == before
-    assert seal.write(complete.root) == []
+    assert lock.write(complete.root) == []

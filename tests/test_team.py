@@ -1,4 +1,4 @@
-"""python -m scripts.team: what a remote holds, mending it, publishing to it, and refusals."""
+"""python -m scripts.team: what a remote holds, mending it, publishing to it, and disk_errors."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import sharing
-from scripts.clone import Clone
-from scripts.remote import Remote
-from tests.processes import without_root
-from tests.teams import FILES, KEPT, SAM, URL, Team, beside, command, place, spoil, spoiled
+from scripts.checkout.clone import Clone
+from scripts.storage import publish
+from scripts.storage.remote import Remote
 from tests.world import Fault
 from tests.world.bucket import READING
+from tests.world.processes import without_root
 from tests.world.reply import Reply
+from tests.world.teams import FILES, KEPT, SAM, URL, Team, beside, command, place, spoil, spoiled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,7 +192,7 @@ def test_a_licence_that_is_not_known_is_kept_back(local: TestClone) -> None:
     entry = text[text.index("  sam-vit-b:\n") : text.index("  sam-vit-l:\n")]
     (local.root / "dvc.yaml").write_text(text.replace(entry, ""))
 
-    kept = sharing.withheld(Clone.at(local.root))
+    kept = publish.withheld(Clone.at(local.root))
 
     assert sorted(kept) == sorted([*KEPT, SAM])
     assert kept[SAM] == "no licence in dvc.yaml"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import disks, torture
+from tests import torture
+from tests.world import disks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import catalogue, tree
-from scripts.errors import CatalogueError, CheckpointError
+from scripts import tree
+from scripts.catalogue import inventory, params
+from scripts.console.errors import CatalogueError, CheckpointError
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY
 
@@ -135,7 +136,7 @@ def test_strays_and_missing_are_told_together(
 ) -> None:
     """A renamed file is both; a good inventory from before stays as it was."""
     assert tree.main([]) == 0
-    inventory = full.read("models.json")
+    before = full.read("models.json")
     (full.root / SAM).rename(full.root / "models/sam_ckpts/sam.pth")
 
     code = tree.main([])
@@ -143,7 +144,7 @@ def test_strays_and_missing_are_told_together(
     err = capsys.readouterr().err
     assert code == 1
     assert "1 stray, 1 missing\n  stray    models/sam_ckpts/sam.pth\n  missing  " + SAM in err
-    assert full.read("models.json") == inventory
+    assert full.read("models.json") == before
 
 
 def test_a_fresh_clone_misses_everything_but_the_folder(
@@ -181,7 +182,7 @@ def test_malformed_artifacts_are_told(text: str, faults: tuple[str, ...], clone:
     (clone.root / "dvc.yaml").write_text(text)
 
     with pytest.raises(CatalogueError) as caught:
-        tree.render(clone.root)
+        inventory.render(clone.root)
 
     assert caught.value.what.startswith("dvc.yaml: ")
     assert caught.value.faults == faults
@@ -192,7 +193,7 @@ def test_what_nothing_is_said_of_is_null(clone: TestClone) -> None:
     (clone.root / "dvc.yaml").write_text("stages: {}\n")
     (clone.root / "dvc.lock").unlink()
 
-    rows = json.loads(tree.render(clone.root))["files"]
+    rows = json.loads(inventory.render(clone.root))["files"]
 
     assert len(rows) == 25
     assert all(row["md5"] is row["license"] is row["source"] is None for row in rows)
@@ -213,7 +214,7 @@ def test_a_disk_that_refuses_the_inventory_is_told(
 
 def test_check_raises_what_main_prints(tmp_path: Path) -> None:
     """Another command may ask for the same check."""
-    holds = catalogue.read(REPOSITORY / "params.yaml")
+    holds = params.read(REPOSITORY / "params.yaml")
 
     with pytest.raises(CheckpointError, match=f"0 stray, {len(holds.files)} missing"):
-        tree.check(tmp_path, holds)
+        inventory.check(tmp_path, holds)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import unpack
-from tests import hostile
-from tests.hostile import CASES
-from tests.processes import killed_at
+from scripts import fetch
+from tests.files import hostile
+from tests.files.hostile import CASES
 from tests.world import Fault
 from tests.world.checkpoints import ARCHIVES, archive, files, members
 from tests.world.formats import tar_gz_of, zip_of
+from tests.world.processes import killed_at
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -62,7 +62,7 @@ def test_a_hostile_archive_leaves_everything_as_it_was(
     world.publish(ARCHIVES["pips"], build(GOOD))
     before, around = held(clone), everything(clone)
 
-    code = unpack.main(["pips"])
+    code = fetch.main(["pips"])
 
     message = capsys.readouterr().err
     assert (code, words in message) == (1, True), message
@@ -71,7 +71,7 @@ def test_a_hostile_archive_leaves_everything_as_it_was(
     assert (held(clone), everything(clone)) == (before, around)
     assert left(clone) == {".lock"}
     world.publish(ARCHIVES["pips"], archive("pips", SCALE))
-    assert unpack.main(["pips"]) == 0
+    assert fetch.main(["pips"]) == 0
     assert clone.tree() == {PIPS: GOOD}
 
 
@@ -79,7 +79,7 @@ def test_a_zip_gives_its_five_files_each_with_its_own_inode_in_the_cache(
     clone: TestClone, capsys: Capture
 ) -> None:
     """RAFT: five members, five objects, five lines; the zip itself is dropped."""
-    code = unpack.main(["raft"])
+    code = fetch.main(["raft"])
 
     assert code == 0
     assert clone.tree() == RAFT
@@ -95,7 +95,7 @@ def test_an_archive_pinned_by_sha256_is_not_even_opened_if_it_is_another(
     """RAFT's zip has a pin of its own in params.yaml."""
     world.publish(ARCHIVES["raft"], archive("raft", SCALE) + b"more")
 
-    code = unpack.main(["raft"])
+    code = fetch.main(["raft"])
 
     message = capsys.readouterr().err
     assert code == 1
@@ -108,11 +108,11 @@ def test_files_in_place_are_kept_and_nothing_is_downloaded(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """An archive whose files are all there is never asked for."""
-    unpack.main(["raft"])
+    fetch.main(["raft"])
     world.clear()
     capsys.readouterr()
 
-    code = unpack.main(["raft"])
+    code = fetch.main(["raft"])
 
     assert (code, world.requests) == (0, [])
     assert clone.tree() == RAFT
@@ -123,12 +123,12 @@ def test_files_in_the_cache_are_linked_and_nothing_is_downloaded(
     clone: TestClone, world: World
 ) -> None:
     """Removing models/ costs no second download."""
-    unpack.main(["raft"])
+    fetch.main(["raft"])
     world.clear()
     for path in RAFT:
         (clone.root / path).unlink()
 
-    code = unpack.main(["raft"])
+    code = fetch.main(["raft"])
 
     assert (code, world.requests) == (0, [])
     assert clone.tree() == RAFT
@@ -138,7 +138,7 @@ def test_one_missing_file_brings_that_one_and_keeps_the_others(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """The archive comes once more; the four files in place keep their inodes."""
-    unpack.main(["raft"])
+    fetch.main(["raft"])
     inodes = {path: (clone.root / path).stat().st_ino for path in RAFT}
     lost = next(iter(RAFT))
     (clone.root / lost).unlink()
@@ -148,19 +148,19 @@ def test_one_missing_file_brings_that_one_and_keeps_the_others(
     world.clear()
     capsys.readouterr()
 
-    code = unpack.main(["raft"])
+    code = fetch.main(["raft"])
 
     assert code == 0
     assert clone.tree() == RAFT
     assert {p for p in RAFT if (clone.root / p).stat().st_ino != inodes[p]} <= {lost}
-    assert capsys.readouterr().out.count("fetched from") == 1
+    assert capsys.readouterr().out.count("downloaded from") == 1
 
 
 def test_a_server_without_ranges_is_read_in_one_stream(clone: TestClone, world: World) -> None:
     """Dropbox's content host may answer 200 to a Range request."""
     world.fault("https://*.dl.dropboxusercontent.com/*", Fault.no_ranges())
 
-    code = unpack.main(["pips_plus_plus"])
+    code = fetch.main(["pips_plus_plus"])
 
     assert code == 0
     assert len(clone.tree()) == 1
@@ -172,7 +172,7 @@ def test_members_without_a_pin_are_trusted_aloud_on_first_use(
     """Their hashes are printed, and the files are there for DVC to record."""
     without_pins(clone, "unpack_raft")
 
-    code = unpack.main(["raft"])
+    code = fetch.main(["raft"])
 
     said = capsys.readouterr().out
     assert code == 0
@@ -196,7 +196,7 @@ def test_two_members_whose_names_differ_in_a_slash_are_not_mixed_up(
         tar_gz_of({hostile.MODEL: b"one", hostile.MODEL.replace("/", "-"): b"two"}),
     )
 
-    code = unpack.main(["pips"])
+    code = fetch.main(["pips"])
 
     assert code == 0
     assert clone.tree() == {PIPS: b"one", "models/pips_ckpts/b.pth": b"two"}
@@ -209,7 +209,7 @@ def test_a_member_with_a_long_name_is_taken(clone: TestClone, world: World) -> N
     params.write_text(params.read_text().replace(hostile.MODEL, name, 1))
     world.publish(ARCHIVES["pips"], tar_gz_of({name: b"weights"}))
 
-    assert unpack.main(["pips"]) == 0
+    assert fetch.main(["pips"]) == 0
     assert clone.tree() == {PIPS: b"weights"}
 
 
@@ -218,7 +218,7 @@ def test_a_full_disk_while_extracting_keeps_the_archive(clone: TestClone, world:
     without_pins(clone, "unpack_pips")
     world.publish(ARCHIVES["pips"], zip_of({hostile.MODEL: bytes(300_000)}))
     limit = (100_000, 100_000)
-    words = [sys.executable, "-m", "scripts.unpack", "pips"]
+    words = [sys.executable, "-m", "scripts.fetch", "pips"]
 
     done = clone.run(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
 
@@ -236,24 +236,24 @@ def test_a_full_disk_while_extracting_keeps_the_archive(clone: TestClone, world:
 @pytest.mark.parametrize(
     ("point", "call"),
     [
-        ("scripts.archive:check", 1),
-        ("scripts.stream:pour", 2),
-        ("scripts.cache:Cache.add", 1),
-        ("scripts.cache:Cache.vouch", 3),
-        ("scripts.obtain:place", 2),
-        ("scripts.cache:Cache.link", 3),
-        ("scripts.cache:move", 8),
-        ("scripts.cache:Cache.remember", 7),
+        ("scripts.files.archive:check", 1),
+        ("scripts.files.stream:pour", 2),
+        ("scripts.storage.cache:Cache.add", 1),
+        ("scripts.storage.cache:Cache.mark_verified", 3),
+        ("scripts.checkout.obtain:place", 2),
+        ("scripts.storage.cache:Cache.link", 3),
+        ("scripts.storage.cache:move", 8),
+        ("scripts.storage.cache:Cache.remember", 7),
     ],
 )
 def test_a_kill_at_any_step_is_made_up_for_by_the_next_run(
     clone: TestClone, point: str, call: int
 ) -> None:
     """SIGKILL while the archive is taken apart: what is under models/ is right at any time."""
-    killed_at(clone, point, call, "scripts.unpack", "raft")
+    killed_at(clone, point, call, "scripts.fetch", "raft")
 
     assert set(clone.tree().items()) <= set(RAFT.items())
-    assert unpack.main(["raft"]) == 0
+    assert fetch.main(["raft"]) == 0
     assert clone.tree() == RAFT
     assert sorted(clone.objects().values()) == sorted(RAFT.values())
 
@@ -269,7 +269,7 @@ def test_a_name_that_is_no_archive_is_a_usage_error(
     clone: TestClone, world: World, capsys: Capture, name: str, words: str
 ) -> None:
     """Exit code 2, the archives named, no request made."""
-    code = unpack.main([name, "pips"])
+    code = fetch.main([name, "pips"])
 
     message = capsys.readouterr().err
     assert code == 2

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts import drift, heads, upstream
-from tests.transfers import HOST, NAME, PATH, URL, md5, pin
+from scripts import upstream
+from scripts.curation import drift
+from scripts.download import headers
+from tests.download.transfers import HOST, NAME, PATH, URL, md5, pin
 from tests.world import Fault
 from tests.world.checkpoints import ARCHIVES, FBAI, HQ_67AB, TAPNET, files
 
@@ -330,7 +332,7 @@ def test_ctrl_c_ends_the_questions(
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(heads.Inquiry, "head", interrupted)
+    monkeypatch.setattr(headers.HeadRequest, "head", interrupted)
 
     assert look(capsys).code == 130
     assert not [t for t in threading.enumerate() if "ThreadPool" in t.name]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts import verify
-from tests.processes import killed_at, without_root
-from tests.test_adoption import CLEAN, aside
-from tests.transfers import limit, unpin
+from tests.checkout.test_adoption import CLEAN, aside
+from tests.download.transfers import limit, unpin
 from tests.world import Fault
 from tests.world.checkpoints import files
 from tests.world.clones import TestClone
+from tests.world.processes import killed_at, without_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,7 +135,7 @@ def test_a_damaged_object_and_its_file_are_restored(
     out, err = capsys.readouterr()
     assert out.startswith("1 right, 24 missing\n")
     assert f"{POINT}: moved to quarantine/" in err
-    assert f"{POINT}  fetched from github.com: " in err
+    assert f"{POINT}  downloaded from github.com: " in err
     assert linked.tree() == {POINT: FILES[POINT]}
     assert held(linked, POINT).read_bytes() == FILES[POINT]
     assert damaged in aside(linked).values()
@@ -239,7 +239,9 @@ def test_a_damaged_object_without_its_file_stays_aside(
     assert list(aside(fetched).values()) == [damaged]
 
 
-@pytest.mark.parametrize("point", ["scripts.repairs:quarantine", "scripts.repairs:_bring"])
+@pytest.mark.parametrize(
+    "point", ["scripts.checkout.repairs:quarantine", "scripts.checkout.repairs:_bring"]
+)
 def test_a_repair_that_is_killed_loses_nothing(fetched: TestClone, point: str) -> None:
     """Between two moves or before the first byte: the next run ends it, by name."""
     damaged = rot(fetched.root / POINT)

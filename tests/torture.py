@@ -23,8 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests import disks
-from tests.world import Fault, World, clones
+from tests.world import Fault, World, clones, disks
 from tests.world.checkpoints import files, published
 from tests.world.clones import TestClone
 from tests.world.wire import TICKS

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from scripts import documents, seal, tree
+from scripts.catalogue import documents, inventory, lock
 from tests.world.checkpoints import files, published
 
 if TYPE_CHECKING:
@@ -103,19 +103,19 @@ def pin(root: Path, scale: int) -> None:
     if _places((root / "params.yaml").read_text()) != _places(GUIDE["params.yaml"]):
         _restore(root)
     _pin_params(root, contents, scale)
-    lock = _load(root / "dvc.lock")
-    for stage in lock["stages"].values():
+    held = _load(root / "dvc.lock")
+    for stage in held["stages"].values():
         for out in stage.get("outs", []):
             if out["path"] in contents:
                 data = contents[out["path"]]
                 out.update(md5=hashlib.md5(data, usedforsecurity=False).hexdigest(), size=len(data))
-    _dump(root / "dvc.lock", lock)
-    seal.write(root)
+    _dump(root / "dvc.lock", held)
+    lock.write(root)
 
 
 def stock(root: Path, scale: int) -> None:
     """Fill the cache of a pinned clone as a complete `dvc repro` would; models/ stays empty."""
-    held = [*files(scale).values(), tree.render(root).encode()]
+    held = [*files(scale).values(), inventory.render(root).encode()]
     for data in held:
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
         target = root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]

@@ -152,7 +152,7 @@ class World:
         return sum(request.sent for request in self.requests if request.matches(pattern))
 
     def clear(self) -> None:
-        """Forget requests, faults, refusals and distrust; what is published stays."""
+        """Forget requests, faults, disk_errors and distrust; what is published stays."""
         self._site.log.clear()
         self._site.script.clear()
         self._site.gate.clear()

@@ -1,0 +1,1 @@
+"""What params.yaml, dvc.yaml, dvc.lock and sources/ say: read, checked, sealed."""

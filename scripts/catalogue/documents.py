@@ -1,0 +1,113 @@
+"""Read yaml files that people and DVC write; every fault becomes one line with its place."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from scripts.console.errors import CatalogueError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# libyaml's parser reads the lock ten times faster; a platform without it still works.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEPTH = 100  # levels; libyaml's composer recurses in C and would end the process
+
+
+class _Strict(_Loader):  # type: ignore[misc, valid-type] # one of two loaders, alike for us
+    """Refuses a key that stands twice, as DVC does; PyYAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - PyYAML's signature
+        """Return the map, or raise MarkedYAMLError."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise _marked(f"{key.value} stands twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
+
+
+def load(path: Path, where: str = "") -> Any:  # noqa: ANN401 - a yaml document is any data; callers check it
+    """Return the document as plain data, or raise CatalogueError (naming it `where`)."""
+    return _read(path, where or path.name, data)
+
+
+def compose(path: Path) -> yaml.Node | None:
+    """Return the document as nodes, which know their lines, or raise CatalogueError."""
+    node: yaml.Node | None = _read(path, path.name, nodes)
+    return node
+
+
+def data(text: str) -> Any:  # noqa: ANN401
+    """Return a text's document as plain data; raise what yaml does."""
+    return yaml.load(text, Loader=_Strict)  # noqa: S506 - a safe loader
+
+
+def nodes(text: str) -> yaml.Node | None:
+    """Return a text's document as nodes; raise what yaml does."""
+    node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    return node
+
+
+def _read(path: Path, where: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
+    try:
+        text = path.read_text(encoding="utf-8")
+        _check_depth(text)
+        return parse(text)
+    except FileNotFoundError as error:
+        raise CatalogueError(where, ["the file is missing"]) from error
+    except OSError as error:
+        raise CatalogueError(where, [f"cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise CatalogueError(where, [f"not UTF-8 at byte {error.start}"]) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise CatalogueError(where, [f"{line}{error.problem or error.context}"]) from error
+    except yaml.YAMLError as error:
+        raise CatalogueError(where, [" ".join(str(error).split())]) from error
+    except (ValueError, LookupError, AttributeError) as error:
+        # PyYAML's own, for 2026-13-45, !!bool x and !!timestamp x.
+        raise CatalogueError(where, [f"a value is not what its form says: {error}"]) from error
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH:
+            raise _marked(f"nested deeper than {_DEPTH} levels", event.start_mark)
+
+
+def _marked(problem: str, mark: Any) -> yaml.MarkedYAMLError:  # noqa: ANN401 - of either parser
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def editable(path: Path) -> Any:  # noqa: ANN401 - a document in ruamel's types, which keep its form
+    """Return a document of DVC's to be changed and dumped again; raise CatalogueError."""
+    load(path)  # most faults are told as everywhere; ruamel reads yaml 1.2, and has some more
+    try:
+        return _round_trip().load(path)
+    except YAMLError as error:
+        raise CatalogueError(path.name, [" ".join(str(error).split())]) from error
+
+
+def dumped(document: Any) -> str:  # noqa: ANN401
+    """Return the document as DVC itself would write it."""
+    stream = io.StringIO()
+    _round_trip().dump(document, stream)
+    return stream.getvalue()
+
+
+def _round_trip() -> YAML:
+    # As DVC sets it up, so that what is written here is what DVC would write.
+    form = YAML()
+    form.default_flow_style = False
+    return form

@@ -1,0 +1,1 @@
+"""Put pinned bytes in their place under models/."""

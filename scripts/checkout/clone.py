@@ -1,0 +1,80 @@
+"""What a command works on: one clone's catalogue, pins, cache and network."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scripts.catalogue import params, pins
+from scripts.catalogue.inventory import INVENTORY
+from scripts.catalogue.pins import Pin
+from scripts.console.errors import UsageError
+from scripts.console.progress import note
+from scripts.download.limits import TransferLimits
+from scripts.files.disk import disk_errors
+from scripts.storage.cache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scripts.catalogue.params import Catalogue, Checkpoint
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone of this repository, read once at the start of a command."""
+
+    root: Path
+    catalogue: Catalogue
+    pins: dict[str, Pin]
+    cache: Cache
+    limits: TransferLimits
+    stated: frozenset[str] = frozenset()  # paths whose pin a user has stated just now
+
+    @classmethod
+    def at(cls, root: Path) -> Clone:
+        """Read the clone at `root`; raise UsageError or CatalogueError."""
+        if not (root / ".dvc").is_dir():
+            raise UsageError(f"{root} is not the root of the repository: it has no .dvc folder")
+        holds = params.read(root / "params.yaml")
+        pinned = pins.read(root / "dvc.lock")
+        pinned.pop(INVENTORY, None)  # git has it, and no remote
+        return cls(root, holds, pinned, Cache(root), TransferLimits(holds.network))
+
+    def pin(self, file: Checkpoint) -> Pin | None:
+        """Return what a file must be, or None before its first use."""
+        pin = self.pins.get(file.path)
+        return Pin(pin.md5, pin.size, file.sha256) if pin else None
+
+    def is_pinned(self, file: Checkpoint) -> bool:
+        """Tell whether the repository itself has pinned a file: what it has not is screened."""
+        return file.path in self.pins and file.path not in self.stated
+
+    @contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """Keep every other process of this clone from the partial file of this key.
+
+        The lock dies with its process, however that ends.
+        """
+        path = self.cache.temporary / f"{key}.lock"
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            with disk_errors(path):
+                _lock(fd, key)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _lock(fd: int, key: str) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        note(f"{key}: another process is at work on it; waiting")
+        fcntl.flock(fd, fcntl.LOCK_EX)

@@ -1,0 +1,1 @@
+"""Change the catalogue: add, repin, remove, compare with the publisher."""

@@ -1,0 +1,1 @@
+"""Bytes and headers from a publisher: https, ranges, resume, retries."""

@@ -1,0 +1,66 @@
+"""What to bring, and whether the bytes that came are it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scripts.console.errors import ContentError
+from scripts.download import partial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scripts.catalogue.pins import Pin
+    from scripts.console.progress import Bar
+    from scripts.files.digests import Digest
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to bring, and where to: the partial file, and the pin if there is one."""
+
+    name: str
+    part: Path
+    pin: Pin | None
+    bar: Bar
+    reserve: int = 0  # bytes of room to leave beside the file
+
+    @property
+    def sha256(self) -> bool:
+        """Whether the sha256 is needed: to be checked, or to be told on first use."""
+        return self.pin is None or self.pin.sha256 is not None
+
+    @property
+    def hash(self) -> str | None:
+        """The hash that the bytes must have in the end, if it is known."""
+        return (self.pin.md5 or self.pin.sha256) if self.pin else None
+
+    def check_size(self, size: int, host: str) -> None:
+        """Raise ContentError if a file of `size` bytes cannot be the pinned one."""
+        pin = self.pin
+        if pin and not pin.allows_size(size):
+            raise ContentError(
+                f"{host} serves another file than the pinned one",
+                f"pinned  {pin.size:>15,} bytes   md5 {pin.md5}   (dvc.lock)",
+                f"serves  {size:>15,} bytes",
+            )
+
+    def verified(self, host: str, digest: Digest) -> Digest:
+        """Return the digest if it is the pinned one; else discard the bytes, raise ContentError."""
+        if self.pin is None or self.pin.matches(digest):
+            return digest
+        partial.discard(self.part)
+        raise mismatch(host, self.pin, digest)
+
+
+def mismatch(host: str, pin: Pin, got: Digest) -> ContentError:
+    """Return the error that shows pinned and received identity, aligned."""
+    rows = []
+    if pin.md5 and (pin.md5 != got.md5 or not pin.allows_size(got.size)):
+        size = f"{pin.size:>15,} bytes" if pin.size is not None else f"{'':>15} size not pinned"
+        rows += [f"pinned  md5 {pin.md5} {size}   (dvc.lock)"]
+        rows += [f"got     md5 {got.md5} {got.size:>15,} bytes"]
+    if pin.sha256 and pin.sha256 != got.sha256:
+        rows += [f"pinned  sha256 {pin.sha256}   (params.yaml)", f"got     sha256 {got.sha256}"]
+    return ContentError(f"bytes from {host} do not match the pin", *rows)

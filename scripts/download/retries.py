@@ -1,0 +1,55 @@
+"""How long to go on asking a publisher that fails: longer while bytes still arrive."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from scripts.console.errors import SourceError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from scripts.catalogue.params import Network
+    from scripts.console.errors import TransientError
+
+_LONGEST = 30.0  # seconds between two tries
+_UNREACHED = 2  # retries of a host that never answered: no network is no reason to wait long
+
+
+class Patience:
+    """A budget of failures in a row, renewed by every new byte."""
+
+    def __init__(self, network: Network, arrived: Callable[[], int], stop: threading.Event) -> None:
+        """Watch `arrived`, a number of bytes that grows with progress."""
+        self._network, self._arrived, self._stop = network, arrived, stop
+        self._seen = self._first = arrived()
+        self._failures = 0  # since anybody's last byte
+        self._row = 0  # since the last byte of the connection that fails
+
+    def spend(self, error: TransientError, *, moved: bool = True) -> None:
+        """Wait before the next try (seconds, doubled each time), or raise if none is left.
+
+        `moved` tells whether the connection that failed brought bytes itself: one that is turned
+        away while others bring theirs has its budget renewed, and waits all the same.
+        """
+        if self._stop.is_set():
+            raise error
+        arrived = self._arrived()
+        progress = arrived > self._seen
+        self._failures = 1 if progress else self._failures + 1
+        self._row = 0 if progress and moved else self._row + 1
+        self._seen = max(self._seen, arrived)
+        limit = self._network.retries
+        if not error.connected and not arrived:
+            limit = min(limit, _UNREACHED)
+        if self._failures > limit:
+            times = f"{self._failures} tries" if self._failures > 1 else "one try"
+            what, nothing = f"{error.what} (given up after {times})", arrived == self._first
+            raise SourceError(what, host_down=nothing) from error
+        self._stop.wait(max(self._delay() if self._row else 0.0, error.wait or 0.0))
+
+    def _delay(self) -> float:
+        doubled = min(self._network.backoff * 2.0 ** min(self._row - 1, 64), _LONGEST)
+        return doubled * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret

@@ -1,0 +1,1 @@
+"""Bytes on this disk: room, atomic replacement, hashes, hostile archives."""

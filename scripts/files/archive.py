@@ -1,0 +1,164 @@
+"""Read pinned members out of a tar or a zip that may be hostile; it writes nothing itself."""
+
+from __future__ import annotations
+
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from scripts.console.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+_CHUNK = 1 << 20  # bytes
+_LARGEST = 8 << 30  # bytes; bounds what members of unpinned size can fill: the tree has 9.3 GB
+_MOST = 1000  # members; the largest archive of the catalogue has six
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
+           ValueError, NotImplementedError, RuntimeError, OverflowError)  # fmt: skip
+_WHOLE = {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+          tarfile.SOLARIS_XHDTYPE}  # fmt: skip # what tarfile reads into memory at once
+_PACKED = {b"\x1f\x8b": "gz", b"BZ": "bz2", b"\xfd7": "xz"}  # a tar may be, by its first bytes
+
+
+@dataclass(frozen=True)
+class _Member:
+    """What an archive says of a member: its size in bytes, and what it is if it is no file."""
+
+    name: str
+    size: int
+    other: str | None
+
+
+def check(path: Path, wanted: Mapping[str, int | None]) -> int:
+    """Raise ArchiveError unless every wanted member can be taken; return the sum of their bytes.
+
+    `wanted` maps a member's name to its pinned size in bytes, or None. The whole archive is
+    judged: one link, device, name that leaves the folder or name that stands twice refuses it.
+    """
+    faults: list[str] = []
+    sizes: dict[str, int] = {}
+    total = 0
+    with _named(path), _opened(path) as archive:
+        for number, member in enumerate(_listed(archive), 1):
+            total += member.size
+            if number > _MOST or total > _LARGEST:
+                what = f"refusing {member.name!r:.99}: the archive is larger than any here"
+                raise ArchiveError(what)
+            if why := _refusal(member, sizes, wanted.get(member.name)):
+                faults.append(f"refusing {member.name!r:.99}: {why}")
+            if member.other != "a folder":
+                sizes[member.name] = member.size
+    faults += [f"it has no {name!r}" for name in wanted if name not in sizes]
+    if faults:
+        raise ArchiveError(f"{path.name} is refused, and nothing of it was written", *faults[:10])
+    return sum(sizes[name] for name in wanted)
+
+
+def members(path: Path, names: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield each named member's name and its bytes, in the archive's order, in one pass."""
+    with _named(path), _opened(path) as archive:
+        if isinstance(archive, zipfile.ZipFile):
+            for name in sorted(names):
+                with archive.open(name) as file:
+                    yield name, _chunks(path, file)
+            return
+        for info in archive:
+            member = archive.extractfile(info) if info.isreg() and info.name in names else None
+            if member:
+                yield info.name, _chunks(path, member)
+
+
+def _chunks(path: Path, file: IO[bytes]) -> Iterator[bytes]:
+    with _named(path):
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(0)
+        if head == b"PK\x03\x04":
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        else:
+            mode: Any = f"r:{_PACKED.get(head[:2], '')}"
+            with tarfile.open(fileobj=file, mode=mode, tarinfo=_Header) as tar:
+                yield tar
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar, judged before tarfile reads into memory what belongs to it."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        info = super().frombuf(buf, encoding, errors)
+        if info.size < 0 or (info.type in _WHOLE and info.size > _CHUNK):
+            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+        return info
+
+
+def _listed(archive: tarfile.TarFile | zipfile.ZipFile) -> Iterator[_Member]:
+    if isinstance(archive, zipfile.ZipFile):
+        for entry in archive.infolist():
+            yield _Member(entry.filename.rstrip("/"), entry.file_size, _other_in_zip(entry))
+    else:
+        for info in archive:
+            yield _Member(info.name, info.size, _other_in_tar(info))
+
+
+def _other_in_tar(info: tarfile.TarInfo) -> str | None:
+    if info.size < 0:  # it would lead tarfile round in a circle
+        return "of a size below zero"
+    if info.isdir():
+        return "a folder"
+    if info.islnk() or info.issym():
+        return f"a link to {info.linkname!r}"
+    return None if info.isreg() and not info.issparse() else "neither a plain file nor a folder"
+
+
+def _other_in_zip(entry: zipfile.ZipInfo) -> str | None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if entry.is_dir():
+        return "a folder"
+    if kind == stat.S_IFLNK:
+        return "a link"
+    if kind not in (0, stat.S_IFREG):
+        return "neither a plain file nor a folder"
+    return "encrypted" if entry.flag_bits & 1 else None
+
+
+def _refusal(member: _Member, seen: Mapping[str, int], pinned: int | None) -> str | None:
+    """Say why a member cannot be tolerated, or return None."""
+    name = member.name
+    if name.startswith(("/", "\\")) or name[1:2] == ":":
+        return "an absolute name"
+    if ".." in name.replace("\\", "/").split("/"):
+        return "the name leaves the folder"
+    if member.other not in (None, "a folder"):
+        return f"it is {member.other}"
+    if name in seen and member.other is None:
+        return "the name stands twice"
+    if pinned is not None and member.size != pinned:
+        return f"it holds {member.size:,} bytes, pinned are {pinned:,}"
+    return None
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn what the libraries raise for a broken archive into ArchiveError."""
+    try:
+        yield
+    except _BROKEN as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ArchiveError(f"{path.name} is broken: {reason.lower()}") from error

@@ -1,0 +1,92 @@
+"""What a disk can refuse, said plainly, and whether there is room before the first byte."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from scripts.console.errors import DiskError, RoomError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses about `path` into DiskError."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
+def disk_error(path: Path, error: OSError) -> DiskError:
+    """Return the DiskError that says what this OSError means for a user."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    where = error.filename or path
+    if error.errno in _FULL:
+        free = f"{shutil.disk_usage(existing(path)).free:,} bytes are free"
+        return DiskError(f"no room to write {where}: {reason.lower()}; {free}", *_ROOM)
+    if error.errno in _DENIED:
+        return DiskError(f"may not write {where}: {reason.lower()}", _RIGHTS)
+    return DiskError(f"{where}: {reason.lower()}", "Next: look at that path, then run again.")
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file in one step, or raise DiskError and leave it as it was."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_errors(path):
+        try:
+            fresh.write_bytes(data)
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+def write_at(fd: int, data: bytes, offset: int) -> None:
+    """Write all of `data` at an offset; a nearly full disk may take it in pieces."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view, offset = view[written:], offset + written
+
+
+_ROOM = (
+    "Nothing was lost: what has arrived is kept in .dvc/tmp/fetch.",
+    "Next: make room, or lift the quota, and run again; the transfer goes on where it stopped.",
+)
+_RIGHTS = "Next: give yourself the right to write there (or remount it writable), and run again."
+
+
+def check_room(path: Path, needed: int, *, what: str) -> None:
+    """Raise RoomError unless `needed` more bytes fit on the file system that holds `path`."""
+    free = shutil.disk_usage(existing(path)).free
+    if needed > free:
+        raise RoomError(
+            f"{what}: not enough room in {path.parent}",
+            f"needed {needed:>17,} bytes",
+            f"free   {free:>17,} bytes",
+            "models/ and the cache are as they were, and nothing was downloaded in this run.",
+            "Next: make room and run again; what had arrived before is kept.",
+        )
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; a name that is too long for any disk is none."""
+    with suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def existing(path: Path) -> Path:
+    """Return the nearest folder above `path` that exists."""
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path

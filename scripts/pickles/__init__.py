@@ -1,0 +1,1 @@
+"""What loading a checkpoint would run; nothing is loaded."""

@@ -1,0 +1,225 @@
+"""Arrays out of a pickle and back into one, in NumPy 1's form, without NumPy and without loading.
+
+Known are plain values, dicts, lists, tuples, and numpy's arrays and scalars of numbers. Anything
+else is refused, with its place in the tree.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from scripts.console.errors import PickleError
+from scripts.pickles.machine import follow
+from scripts.pickles.nodes import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scripts.pickles.nodes import Value
+
+_DEPTH = 50  # levels; a checkpoint has four, and pickle recurses
+_NUMBER = re.compile("b1|[iu][1248]|f[248]|f16|c8|c16|c32")  # a kind of number, and its bytes
+_DIMENSIONS = 32  # as many as NumPy 1 can have
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEADER = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }".ljust(117) + b"\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Dtype:
+    """The type of a number, such as f4, its byte order (<, > or |), and numpy's flags for it."""
+
+    code: str
+    order: str
+    flags: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """An array of numbers; a numpy scalar has no shape."""
+
+    dtype: Dtype
+    shape: tuple[int, ...] | None
+    fortran: bool
+    data: bytes
+
+
+def load(data: bytes) -> dict[Any, Value]:
+    """Return the dict that an npy file of one object holds, as nodes; raise PickleError."""
+    if data[:8] != _MAGIC:
+        raise PickleError("not an npy file of version 1")
+    read = follow(data, 10 + int.from_bytes(data[8:10], "little"), keep=len(data))
+    if read.fault:
+        raise PickleError(f"its pickle is broken: {read.fault}")
+    match read.value:
+        case Node(kind="call", state=Node(items=[1, Node(items=[]), _, _, Node(items=[held])])):
+            return _pairs(held, "the array")
+    raise PickleError("not a dict in an array of no dimensions, as numpy.save writes one")
+
+
+def dump(content: dict[str, Any]) -> bytes:
+    """Return the npy file that NumPy 1 writes for a dict of values that `Reader` gave."""
+    buffer = io.BytesIO()
+    buffer.write(_MAGIC + len(_HEADER).to_bytes(2, "little") + _HEADER)
+    _Writer(buffer, protocol=3).dump(_Holder(content))
+    return buffer.getvalue()
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any plain value
+    """Yield the path and the value of whatever holds nothing more.
+
+    An empty list is told, too: two files may differ in it, and of lists that hold each other twice
+    the first leaf could else be years away.
+    """
+    if not value and isinstance(value, (dict, list, tuple)):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, _below(path, key))
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from leaves(item, _below(path, number))
+    else:
+        yield path, value
+
+
+class Reader:
+    """Turn nodes into values, each of them once: what a pickle shares stays shared."""
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self._known: dict[object, Any] = {}
+
+    def value(self, node: Value, path: str, depth: int = 0) -> Any:  # noqa: ANN401
+        """Return what a node stands for; raise PickleError, naming `path`, if it is not known."""
+        if not isinstance(node, Node):
+            return node
+        if depth > _DEPTH:
+            raise PickleError(f"{path}: nested deeper than {_DEPTH} levels")
+        if id(node) not in self._known:
+            self._known[id(node)] = self._fresh(node, path, depth + 1)
+        return self._known[id(node)]
+
+    def _fresh(self, node: Node, path: str, depth: int) -> Any:  # noqa: ANN401
+        if node.kind == "dict":
+            pairs = _pairs(node, path).items()
+            return {key: self.value(item, _below(path, key), depth) for key, item in pairs}
+        if node.kind in ("list", "tuple"):
+            rows = enumerate(node.items)
+            items = [self.value(item, _below(path, n), depth) for n, item in rows]
+            return items if node.kind == "list" else tuple(items)
+        if made := self._numpy(node, path):
+            return made
+        named = node.of if isinstance(node.of, Node) else node
+        raise PickleError(f"{path}: {named.name or named.kind} is not known here")
+
+    def _numpy(self, node: Node, path: str) -> Array | None:
+        match _called(node), node.items, node.state:
+            case (
+                "_reconstruct",
+                [Node(items=[Node(name="numpy.ndarray"), *_])],
+                Node(items=[1, Node(items=shape), Node() as dtype, bool(fortran), bytes(data)]),
+            ):
+                kind = self._dtype(dtype, path)
+                return _sound(Array(kind, tuple(shape), fortran, data), path)  # type: ignore[arg-type]
+            case "scalar", [Node(items=[Node() as dtype, bytes(data)])], None:
+                kind = self._dtype(dtype, path)  # which numpy forgets: all scalars share its own
+                kind = self._known.setdefault((kind.code, kind.order), Dtype(kind.code, kind.order))
+                return _sound(Array(kind, None, fortran=False, data=data), path)
+        return None
+
+    def _dtype(self, node: Node, path: str) -> Dtype:
+        match _called(node), node.items, node.state:
+            case "dtype", [Node(items=[str(code), *_])], Node(items=[3, str(order), *_]):
+                if _NUMBER.fullmatch(code) and order in ("<", ">", "|"):
+                    made: Dtype = self._known.setdefault(id(node), Dtype(code, order))
+                    return made
+        raise PickleError(f"{path}: an array of something else than numbers")
+
+
+def _below(path: str, key: object) -> str:
+    return f"{path:.150}/{str(key)[:80]}"  # a stranger's key may be as long as the file
+
+
+def _called(node: Node) -> str:
+    name = node.of.name if isinstance(node.of, Node) else ""
+    return re.sub(r"^numpy\.(_?core\.multiarray\.)?", "", name)
+
+
+def _pairs(node: Value, path: str) -> dict[Any, Value]:
+    items = node.items if isinstance(node, Node) and node.kind == "dict" else [None]
+    keys = items[::2]
+    if len(items) % 2 or not all(isinstance(key, (str, int)) for key in keys):
+        raise PickleError(f"{path}: not a dict whose keys are texts or numbers")
+    return dict(zip(keys, items[1::2], strict=True))
+
+
+def _sound(array: Array, path: str) -> Array:
+    shape, dtype = array.shape or (), array.dtype
+    sizes = len(shape) <= _DIMENSIONS and all(type(n) is int and 0 <= n < 1 << 31 for n in shape)
+    if sizes and math.prod(shape) * int(dtype.code[1:]) == len(array.data):
+        return array
+    raise PickleError(f"{path}: an array whose type, shape and bytes do not fit")
+
+
+@dataclass(frozen=True, eq=False)
+class _Holder:
+    """The array of no dimensions that numpy.save makes of an object."""
+
+    content: dict[str, Any]
+
+
+_ARRAY = Node("import", name="numpy.core.multiarray\n_reconstruct")
+_SCALAR = Node("import", name="numpy.core.multiarray\nscalar")
+_NDARRAY = Node("import", name="numpy\nndarray")
+_DTYPE = Node("import", name="numpy\ndtype")
+_OBJECT = Dtype("O8", "|", 63)  # flags: holds references
+_FIRST = b"b"  # one object for numpy, which a pickle repeats by reference
+
+
+class _Writer(pickle._Pickler):  # noqa: SLF001 - the pickler that can be taught opcodes
+    """Writes arrays as numpy.ndarray.__reduce__ of NumPy 1 tells the pickler of C to do.
+
+    Tuples are made anew each time, as numpy makes them: one written twice would be a reference.
+    """
+
+    save: Callable[[object], None]
+    write: Callable[[bytes], object]
+    memoize: Callable[[object], None]
+    dispatch: ClassVar[dict[type, Callable[..., None]]] = dict(pickle._Pickler.dispatch)  # noqa: SLF001
+
+    def _import(self, node: Node) -> None:
+        self.write(b"c" + node.name.encode() + b"\n")
+        self.memoize(node)
+
+    def _dtype(self, dtype: Dtype) -> None:
+        code = f"{dtype.code[0]}{dtype.code[1:]}"  # a text made anew, too
+        self._call(_DTYPE, (code, False, True), dtype)
+        self._build((3, dtype.order, None, None, None, -1, -1, dtype.flags))
+
+    def _array(self, array: Array) -> None:
+        if array.shape is None:
+            self._call(_SCALAR, (array.dtype, array.data), array)
+        else:
+            self._call(_ARRAY, (_NDARRAY, tuple(range(1)), _FIRST), array)
+            self._build((1, array.shape, array.dtype, array.fortran, array.data))
+
+    def _holder(self, holder: _Holder) -> None:
+        self._call(_ARRAY, (_NDARRAY, tuple(range(1)), _FIRST), holder)
+        self._build((1, (), _OBJECT, False, [holder.content]))
+
+    def _call(self, function: Node, arguments: tuple[Any, ...], made: object) -> None:
+        self.save(function)
+        self.save(arguments)
+        self.write(pickle.REDUCE)
+        self.memoize(made)
+
+    def _build(self, state: tuple[Any, ...]) -> None:
+        self.save(state)
+        self.write(pickle.BUILD)
+
+    dispatch |= {Node: _import, Dtype: _dtype, Array: _array, _Holder: _holder}

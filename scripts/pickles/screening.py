@@ -1,0 +1,114 @@
+"""What loading a checkpoint would run, held against the allow-list of its family.
+
+A tripwire and not a boundary: docs/pickles.md says what it sees and what it does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scripts.catalogue import artifacts
+from scripts.catalogue.documents import load
+from scripts.console.errors import CatalogueError, PickleError
+from scripts.pickles import reader, weights_only
+from scripts.pickles.machine import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ALLOWED = "imports.yaml"
+_MOST = 10  # faults of a file that are told
+# Words the verdict alone: what is not on the allow-list is refused, whether it stands here or not.
+_RUNS = {
+    "__builtin__", "_io", "_pickle", "asyncio", "bdb", "builtins", "cProfile", "code", "codecs",
+    "commands", "concurrent", "ctypes", "doctest", "functools", "importlib", "io", "joblib",
+    "marshal", "multiprocessing", "nt", "operator", "os", "pdb", "pickle", "pip", "pkgutil",
+    "posix", "profile", "pty", "runpy", "shutil", "site", "smtplib", "socket", "ssl",
+    "subprocess", "sys", "tempfile", "threading", "timeit", "torch.hub", "torch.jit", "trace",
+    "types", "urllib", "venv", "webbrowser",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What a file is, what it imports, and what of that nobody has allowed."""
+
+    kind: str
+    imports: tuple[str, ...]
+    beyond: tuple[str, ...]
+    faults: tuple[str, ...]
+    weights_only: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """Return "fine", or the worst that is known: "dangerous", "malformed" or "beyond"."""
+        if any(map(_is_dangerous, self.beyond)):
+            return "dangerous"
+        if self.faults:
+            return "malformed"
+        return "beyond" if self.beyond else "fine"
+
+
+def screen(path: Path, allowed: frozenset[str]) -> Screening:
+    """Read the pickles of a file, opcode by opcode; raise DiskError if it cannot be read."""
+    contents = reader.read(path)
+    imports = tuple(sorted(contents.imports))
+    beyond = tuple(name for name in imports if name not in allowed)
+    taken = weights_only.takes(contents)
+    return Screening(contents.kind, imports, beyond, tuple(contents.faults[:_MOST]), taken)
+
+
+def judge(root: Path, file: str, part: Path) -> None:
+    """Raise PickleError if `part`, which is to become `file`, reaches for more than is allowed.
+
+    `file` is a path as params.yaml writes it; the lists are those of the clone at `root`. Raises
+    CatalogueError and DiskError, too. Writes nothing.
+    """
+    found = screen(part, allowed(root, [file])[file])
+    if found.verdict == "fine":
+        return
+    raise PickleError(
+        f"{file}: loading it would run more than weights need",
+        *(f"imports    {shown(name)}" for name in found.beyond),
+        *(f"malformed  {shown(fault)}" for fault in found.faults),
+        "No pin of this repository vouches for these bytes: they were not taken.",
+        "models/ and the cache are as they were.",
+        f"Next: if you know why it is there, add the name to {ALLOWED} and run again.",
+    )
+
+
+def allowed(root: Path, files: list[str]) -> dict[str, frozenset[str]]:
+    """Return what each of the files may import; raise CatalogueError with every fault."""
+    document = load(root / ALLOWED)
+    faults = list(_faults(document))
+    if faults:
+        raise CatalogueError(ALLOWED, faults)
+    words, families = artifacts.read(root / "dvc.yaml"), document.get("families") or {}
+    names = {file: words[file].family if file in words else "" for file in files}
+    every = frozenset(document.get("any") or ())
+    return {file: every | frozenset(families.get(name, ())) for file, name in names.items()}
+
+
+def shown(text: str) -> str:
+    """Return a text of a stranger's for a terminal: in one line, without what moves a cursor."""
+    return f"{text if text.isprintable() else ascii(text)[1:-1]:.120}"
+
+
+def _is_dangerous(name: str) -> bool:
+    first, _, rest = name.partition(".")
+    return UNKNOWN in name or first in _RUNS or f"{first}.{rest.partition('.')[0]}" in _RUNS
+
+
+def _faults(document: object) -> Iterator[str]:
+    if not isinstance(document, dict) or not set(document) <= {"any", "families"}:
+        yield "not a map of `any` and `families`"
+        return
+    families = document.get("families") or {}
+    if not isinstance(families, dict):
+        yield "families: not a map of lists"
+        return
+    for where, names in {"any": document.get("any") or [], **families}.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            yield f"{where}: not a list of names"

@@ -1,0 +1,71 @@
+"""The pickles of torch's first file format, a tar: between them lie raw numbers to step over.
+
+As torch.serialization reads it: storages are a count, then for each storage a pickle, a number of
+elements and the elements, then a pickle of views; tensors are alike, with sizes and strides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.console.errors import PickleError
+from scripts.pickles.nodes import Node
+
+if TYPE_CHECKING:
+    import tarfile
+    from collections.abc import Iterator
+
+    from scripts.pickles.contents import Contents
+    from scripts.pickles.machine import Pickle
+    from scripts.pickles.opcodes import Data
+
+MEMBERS = ("storages", "tensors", "pickle")
+_BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2, "Short": 2,
+          "Char": 1, "Byte": 1, "Bool": 1}  # fmt: skip # an element of such a storage
+
+
+def follow_all(contents: Contents, data: Data, info: tarfile.TarInfo) -> None:
+    """Add the pickles of a member that lies in `data`; raise PickleError if it is broken."""
+    for number, pickle in enumerate(_pickles(contents, data, info)):
+        contents.add(f"{info.name} {number}", pickle)
+
+
+def _pickles(contents: Contents, data: Data, info: tarfile.TarInfo) -> Iterator[Pickle]:
+    member, start = info.name, info.offset_data
+    end = start + info.size
+    first = contents.follow(data, start)
+    yield first
+    if member == "pickle":
+        return
+    if not isinstance(first.value, int) or not 0 <= first.value <= end - start:
+        raise PickleError(f"{member}: it does not begin with a count")
+    position = first.end
+    for _ in range(first.value):
+        pickle = contents.follow(data, position)
+        yield pickle
+        if pickle.fault:
+            return
+        position = _after(data, member, pickle)
+        if not start < position <= end:
+            raise PickleError(f"{member}: its numbers reach beyond it")
+    if member == "storages":
+        yield contents.follow(data, position)
+
+
+def _after(data: Data, member: str, pickle: Pickle) -> int:
+    """Return where the numbers end that follow a pickle."""
+    head, body = pickle.end, pickle.end + 8
+    if member == "tensors":  # dimensions, sizes and strides, offset
+        dimensions = int.from_bytes(data[head : head + 4], "little", signed=True)
+        return body + 16 * dimensions + 8 if dimensions >= 0 else -1
+    count = int.from_bytes(data[head:body], "little", signed=True)
+    return body + count * _element(pickle) if count >= 0 else -1
+
+
+def _element(pickle: Pickle) -> int:
+    match pickle.value:
+        case Node(kind="tuple", items=[_, _, Node(kind="import", name=name)]):
+            kind = name.removeprefix("torch.").removeprefix("cuda.").removesuffix("Storage")
+            if kind in _BYTES:
+                return _BYTES[kind]
+    raise PickleError("storages: one is of an unknown kind")

@@ -1,0 +1,1 @@
+"""DVC's cache and remotes; everything that knows DVC from inside."""

@@ -1,0 +1,247 @@
+"""DVC's cache and state: with scripts.remote, all that knows what DVC keeps to itself.
+
+Checked against DVC 3.67. tests/test_cache.py runs the real DVC against every fact used here:
+an object's place and mode, the order of link types, and the database that spares DVC from
+reading gigabytes twice. If a later DVC keeps its state elsewhere, only that speed is lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import hashlib
+import os
+import shutil
+import sqlite3
+import stat
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dvc_data.hashfile.state as dvc_state
+import dvc_objects.fs.system as links
+from dvc.config import Config, ConfigError
+from dvc.dirs import site_cache_dir
+from dvc.exceptions import DvcException
+from dvc.version import version_tuple
+from dvc_data.hashfile.cache import DiskError as StateError
+from dvc_data.hashfile.cache import Timeout
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_objects.fs.generic import test_links
+from dvc_objects.fs.local import LocalFileSystem
+from dvc_objects.fs.utils import makedirs
+
+from scripts.catalogue.urls import masked
+from scripts.console.errors import CatalogueError
+from scripts.files.disk import disk_errors, existing
+from scripts.storage.objects import Objects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MODE = 0o444  # DVC takes an object of this mode for verified
+_TYPES = ("reflink", "copy")  # DVC's own order where none is configured
+
+
+class Cache:
+    """The cache of one clone: objects by md5, links into the workspace, remembered hashes."""
+
+    def __init__(self, root: Path) -> None:
+        """Read the configuration of the clone at `root`; raise CatalogueError if it is broken."""
+        config = _configuration(root / ".dvc")
+        self.root = root
+        self.temporary = root / ".dvc" / "tmp" / "fetch"
+        section = config["cache"]
+        self.folder = Path(section.get("dir") or root / ".dvc" / "cache") / "files" / "md5"
+        self._types = tuple(section.get("type") or _TYPES)
+        self._group = section.get("shared") == "group"
+        self.objects = Objects(root, config)
+        self._fs = LocalFileSystem()
+        self._state: dvc_state.StateBase = dvc_state.StateNoop()
+        with _state_is_optional():
+            self._state = dvc_state.State(str(root), _state_folder(root, config))
+
+    def object(self, md5: str) -> Path:
+        """Return where the object of this md5 lies, whether it exists or not."""
+        return self.folder / md5[:2] / md5[2:]
+
+    def known(self, path: Path) -> str | None:
+        """Return the md5 of a file unchanged since it was hashed, as DVC remembers it."""
+        with _state_is_optional():
+            _, found = self._state.get(str(path), self._fs)
+            return found.value if found and found.name == "md5" else None
+        return None
+
+    def remember(self, path: Path, md5: str) -> None:
+        """Tell DVC the md5 of a file, so that it does not read it again."""
+        with _state_is_optional():
+            self._state.save(str(path), self._fs, HashInfo("md5", md5))
+
+    def add(self, part: Path, md5: str) -> Path:
+        """Move a verified file into the cache under its md5; raise DiskError."""
+        target = self._room_for(md5)
+        with disk_errors(target):
+            move(part, target)
+        self.mark_verified(md5)
+        return target
+
+    def mark_verified(self, md5: str) -> None:
+        """Mark an object as verified, in DVC's way: read-only, and its hash remembered.
+
+        Last of all: a part that is read-only when a kill comes could not be gone on with.
+        """
+        with suppress(OSError):  # somebody else of the group owns it; then DVC hashes it itself
+            self.object(md5).chmod(_MODE)
+        self.remember(self.object(md5), md5)
+
+    def distrust(self, path: Path, found: str) -> None:
+        """Tell DVC what a damaged object holds, and take away the mode that it takes for verified.
+
+        Without this DVC would link it anew, and remember it as the pinned one.
+        """
+        with suppress(OSError):  # somebody else of the group owns it
+            path.chmod(path.stat().st_mode | stat.S_IWUSR)
+        self.remember(path, found)
+
+    def adopt(self, path: Path, md5: str) -> None:
+        """Give a verified file of the workspace to the cache without moving it, if links allow.
+
+        Where the file system can link, the file keeps its inode; elsewhere it is copied. So is
+        what a symlink leads to: a file outside the tree is not ours to make read-only.
+        """
+        target, fresh = self._room_for(md5), self._fresh(md5)
+        never = {"symlink", "hardlink"} if path.is_symlink() else {"symlink"}
+        with disk_errors(target):
+            _link(path.resolve(), fresh, [kind for kind in self._types if kind not in never])
+            move(fresh, target)
+        self.mark_verified(md5)
+
+    def link(self, md5: str, path: Path) -> None:
+        """Put the object of this md5 at `path`, by the first link type that works, in one step."""
+        source, fresh = self.object(md5), self._fresh(md5)
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _link(source, fresh, self._types)
+            move(fresh, path)
+        self.remember(path, md5)
+
+    def linking(self) -> str:
+        """Return the type of link models/ gets from the cache: `copy` where no other works.
+
+        Links are made to find out, in models/ (a disk of its own, perhaps), and removed at once.
+        """
+        folder, here = existing(self.folder), existing(self.root / "models") / "link"
+        with disk_errors(folder):
+            works = test_links(list(self._types), self._fs, str(folder), self._fs, str(here))
+        return works[0] if works else "copy"
+
+    def _fresh(self, md5: str) -> Path:
+        """Name a link before it gets its place; those of processes that were killed go."""
+        fresh = self.temporary / f"{md5}.{os.getpid()}.{threading.get_ident()}.link"
+        for left in self.temporary.glob(f"{md5}.*.link"):
+            if left == fresh or not _runs(left.name.split(".")[1]):
+                left.unlink(missing_ok=True)
+        return fresh
+
+    def _room_for(self, md5: str) -> Path:
+        target = self.object(md5)
+        with disk_errors(target):
+            makedirs(str(target.parent), exist_ok=True, mode=0o2775 if self._group else None)
+        return target
+
+
+def _configuration(folder: Path) -> Config:
+    """Return the configuration of a clone; raise CatalogueError, which names the file at fault."""
+    try:
+        return Config(str(folder))
+    except (ConfigError, OSError) as error:
+        raise CatalogueError(_at_fault(folder), [masked(str(error))]) from error
+
+
+def _at_fault(folder: Path) -> str:
+    """Return the file without which DVC could read what is left."""
+    with suppress(ConfigError, OSError):
+        # With a file system given, DVC reads no local configuration.
+        Config(str(folder), fs=LocalFileSystem())
+        return ".dvc/config.local"
+    with suppress(ConfigError, OSError):
+        Config()
+        return ".dvc/config"
+    return "the configuration of this user or machine (`dvc config --list --show-origin`)"
+
+
+def _link(source: Path, target: Path, types: list[str] | tuple[str, ...]) -> None:
+    kinds = {"reflink": links.reflink, "hardlink": links.hardlink, "symlink": links.symlink}
+    for kind in types:
+        if kind == "copy":
+            break
+        with suppress(OSError, NotImplementedError):
+            kinds[kind](str(source), str(target))
+            return
+        target.unlink(missing_ok=True)
+    try:
+        shutil.copyfile(source, target)
+    except OSError:
+        target.unlink(missing_ok=True)  # on a full disk half a copy is only in the way
+        raise
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename into place; across file systems copy beside the target first, then rename.
+
+    Raises OSError, and then `source` is where it was.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            if os.access(source.parent, os.W_OK):
+                error.filename = str(target)  # the side that refuses
+            raise
+        beside = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+        try:
+            shutil.copy2(source, beside, follow_symlinks=False)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+        source.unlink()
+
+
+def _runs(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _state_folder(root: Path, config: Config) -> str:
+    """Return where DVC keeps the state of a clone (dvc.repo.Repo.site_cache_dir).
+
+    Asking Repo itself would cost every stage 0.2 s for its import.
+    """
+    stamp = root / ".dvc" / "tmp" / "btime"
+    repos = Path(site_cache_dir(config["core"].get("site_cache_dir")), "repo")
+    if not stamp.exists() or not repos.is_dir():
+        _let_dvc_prepare(root)
+    token = (str(root), None, stamp.stat().st_mtime, getpass.getuser(), version_tuple[0], 0)
+    name = hashlib.md5(str(token).encode(), usedforsecurity=False).hexdigest()
+    return str(repos / name)
+
+
+def _let_dvc_prepare(root: Path) -> None:
+    from dvc.repo import Repo  # noqa: PLC0415 - only before the first DVC command of a clone
+
+    with suppress(DvcException):  # it is told by the first dvc command, such as: no git repository
+        Repo(str(root)).close()
+
+
+@contextmanager
+def _state_is_optional() -> Iterator[None]:
+    # A state that cannot be written (full disk, locked, foreign) costs time, never correctness.
+    # KeyError: a user whom /etc/passwd does not know, as in some containers.
+    with suppress(KeyError, OSError, sqlite3.Error, Timeout, StateError):
+        yield

@@ -1,0 +1,284 @@
+"""scripts.workspace: what lies under models/ already is believed, moved aside, or left alone."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts import fetch
+from scripts.checkout import workspace
+from scripts.checkout.clone import Clone
+from scripts.checkout.outcome import Outcome
+from scripts.console.errors import DiskError
+from scripts.files import digests
+from scripts.storage.cache import Cache
+from tests.world.checkpoints import files
+from tests.world.processes import without_root
+
+if TYPE_CHECKING:
+    from scripts.files.digests import Digest
+    from tests.world import World
+    from tests.world.clones import TestClone
+
+NAME, PATH = "sam_vit_b", "models/sam_ckpts/sam_vit_b_01ec64.pth"
+DATA = files(10_000)[PATH]
+Capture = pytest.CaptureFixture[str]
+
+
+def put(clone: TestClone, data: bytes, path: str = PATH) -> Path:
+    """Write a file of the clone as somebody did before it was one."""
+    target = clone.root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    return target
+
+
+def aside(clone: TestClone) -> dict[str, bytes]:
+    """Return name -> bytes of what is in quarantine, without its time."""
+    found = (p for p in (clone.root / "quarantine").rglob("*") if p.is_file())
+    folder = clone.root / "quarantine"
+    return {"/".join(p.relative_to(folder).parts[1:]): p.read_bytes() for p in found}
+
+
+def settled(clone: TestClone) -> Outcome | None:
+    """Settle the one file of this module."""
+    read = Clone.at(clone.root)
+    return workspace.reuse_local(read, read.catalogue.files[PATH])
+
+
+def test_nothing_in_place_and_nothing_in_the_cache_is_left_to_bring(clone: TestClone) -> None:
+    """Settling downloads nothing and makes nothing."""
+    assert settled(clone) is None
+    assert not (clone.root / "models").exists()
+
+
+def test_a_file_of_another_size_is_not_even_read(
+    clone: TestClone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pinned size decides at once, and the file stays where it is."""
+    put(clone, DATA[1:])
+    monkeypatch.setattr(digests, "of_file", pytest.fail)
+
+    assert settled(clone) is None
+    assert clone.tree() == {PATH: DATA[1:]}
+
+
+def test_a_file_that_dvc_remembers_is_not_read_again(
+    clone: TestClone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unchanged since it was hashed: believed."""
+    assert fetch.main([NAME]) == 0
+    monkeypatch.setattr(digests, "of_file", pytest.fail)
+
+    outcome = settled(clone)
+
+    assert outcome is not None
+    assert outcome.how == "kept: already in place"
+
+
+@pytest.mark.parametrize("lost", [PATH, "cache"])
+def test_place_and_cache_make_up_for_one_another(clone: TestClone, world: World, lost: str) -> None:
+    """Either is enough; the other is linked to it again."""
+    assert fetch.main([NAME]) == 0
+    path = clone.root / PATH
+    held = next((clone.root / ".dvc/cache/files/md5").glob("??/*"))
+    (path if lost == PATH else held).unlink()
+    world.clear()
+
+    assert fetch.main([NAME]) == 0
+
+    assert world.requests == []
+    assert path.samefile(held)
+    assert path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_file_that_is_written_to_while_it_is_checked_is_not_believed(
+    clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch, *, cached: bool
+) -> None:
+    """A copy that somebody is still making: the bytes that were hashed are not those it has now."""
+    assert fetch.main([NAME]) == 0
+    path, (held,) = clone.root / PATH, clone.objects()
+    if not cached:
+        shutil.rmtree(clone.root / ".dvc/cache")
+    path.unlink()
+    path.write_bytes(DATA)
+    real = digests.of_file
+
+    def slow(read: Path, *, sha256: bool = True) -> Digest:
+        digest = real(read, sha256=sha256)
+        read.write_bytes(b"written meanwhile")
+        return digest
+
+    monkeypatch.setattr(digests, "of_file", slow)
+
+    assert fetch.main([NAME]) == 1
+
+    assert "was written to while it was checked" in capsys.readouterr().err
+    assert path.read_bytes() == b"written meanwhile"
+    assert clone.objects() == ({held: DATA} if cached else {})
+    assert "changed outs" in clone.run("dvc", "status", f"fetch@{NAME}").stdout
+
+
+@pytest.mark.parametrize("closed", ["models/sam_ckpts", ".dvc/cache/files/md5"])
+def test_a_folder_that_may_not_be_looked_into_is_told(clone: TestClone, closed: str) -> None:
+    """One message, and not a traceback."""
+    assert fetch.main([NAME]) == 0
+    if not closed.startswith("models"):
+        shutil.rmtree(clone.root / "models")
+    (clone.root / closed).chmod(0o000)
+
+    done = clone.run(*without_root(), sys.executable, "-m", "scripts.fetch", NAME)
+
+    (clone.root / closed).chmod(0o755)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: may not ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_in_the_place_of_a_file_is_left_alone(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """A person put it there; a person moves it."""
+    put(clone, b"mine", f"{PATH}/notes")
+
+    code = fetch.main([NAME])
+
+    assert code == 1
+    assert f"{PATH} is a folder, and a file is wanted there" in capsys.readouterr().err
+    assert clone.tree() == {f"{PATH}/notes": b"mine"}
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("where", ["models", "models/sam_ckpts"])
+def test_a_file_in_the_place_of_a_folder_is_left_alone(
+    clone: TestClone, world: World, capsys: Capture, where: str
+) -> None:
+    """It is told before the download, not after it."""
+    put(clone, b"mine", where)
+
+    code = fetch.main([NAME])
+
+    assert code == 1
+    assert f"{where} is no folder, and one is wanted there" in capsys.readouterr().err
+    assert clone.read(where) == b"mine"
+    assert world.requests == []
+
+
+def test_a_dangling_link_in_the_place_of_a_folder_is_left_alone(
+    clone: TestClone, capsys: Capture
+) -> None:
+    """A disk that is not mounted today may be tomorrow."""
+    (clone.root / "models").symlink_to("/nowhere/at/all")
+
+    code = fetch.main([NAME])
+
+    assert code == 1
+    assert "models is no folder" in capsys.readouterr().err
+    assert (clone.root / "models").is_symlink()
+
+
+def test_a_tree_on_another_disk_is_filled_through_its_link(
+    clone: TestClone, tmp_path: Path
+) -> None:
+    """Models/ may be a link to a folder."""
+    (tmp_path / "disk").mkdir()
+    (clone.root / "models").symlink_to(tmp_path / "disk")
+
+    assert fetch.main([NAME]) == 0
+
+    assert (tmp_path / "disk/sam_ckpts/sam_vit_b_01ec64.pth").read_bytes() == DATA
+
+
+def test_a_dangling_link_in_the_place_of_a_file_goes_to_quarantine(clone: TestClone) -> None:
+    """The link itself is kept, not what it does not lead to."""
+    put(clone, b"").unlink()
+    (clone.root / PATH).symlink_to("/nowhere/file.pth")
+
+    assert fetch.main([NAME]) == 0
+
+    (moved,) = (clone.root / "quarantine").rglob("*.pth")
+    assert moved.readlink() == Path("/nowhere/file.pth")
+    assert clone.read(PATH) == DATA
+
+
+def test_a_wrong_file_returns_if_the_right_one_cannot_take_its_place(
+    clone: TestClone, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Quarantine is for what was replaced."""
+    put(clone, b"wrong")
+
+    def full(*_: object) -> None:
+        raise DiskError("no room")
+
+    monkeypatch.setattr(Cache, "link", full)
+
+    code = fetch.main([NAME])
+
+    assert code == 1
+    assert "error: no room" in capsys.readouterr().err
+    assert clone.tree() == {PATH: b"wrong"}
+    assert aside(clone) == {}
+
+
+def test_a_place_that_is_empty_stays_so_if_the_link_fails(
+    clone: TestClone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing stood there, nothing returns."""
+
+    def full(*_: object) -> None:
+        raise DiskError("no room")
+
+    monkeypatch.setattr(Cache, "link", full)
+
+    assert fetch.main([NAME]) == 1
+    assert clone.tree() == {}
+
+
+def test_a_file_without_a_pin_is_trusted_where_it_lies(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """First use: what is in place is told and recorded, nothing is downloaded."""
+    lock = clone.read("dvc.lock").decode()
+    (clone.root / "dvc.lock").write_text(lock.replace(f"path: {PATH}", "path: models/other"))
+    put(clone, b"whatever")
+
+    code = fetch.main([NAME])
+
+    said = capsys.readouterr().out
+    assert (code, world.requests) == (0, [])
+    assert "first use: no pin yet" in said
+    assert "md5 008c5926ca861023c1d2a36653fd88e2" in said
+    assert clone.tree() == {PATH: b"whatever"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "there", "named"),
+    [
+        ("models", None, "models/sam_ckpts"),
+        ("models/sam_ckpts", None, PATH),
+        ("models/sam_ckpts", b"wrong", PATH),
+    ],
+)
+def test_a_read_only_tree_is_told_plainly(
+    clone: TestClone, folder: str, there: bytes | None, named: str
+) -> None:
+    """Exit code 1, the path named, what was there is there, and nothing is brought twice."""
+    if there:
+        put(clone, there)
+    (clone.root / folder).mkdir(parents=True, exist_ok=True)
+    (clone.root / folder).chmod(0o555)
+    words = (*without_root(), sys.executable, "-m", "scripts.fetch", NAME)
+
+    done = clone.run(*words)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert f"error: may not write {clone.root / named}: permission denied" in done.stderr
+    assert clone.tree() == ({PATH: there} if there else {})
+    assert aside(clone) == {}
+    (clone.root / folder).chmod(0o755)
+    assert "linked from the cache" in clone.run(*words).stdout

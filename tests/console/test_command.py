@@ -1,0 +1,148 @@
+"""scripts.command and scripts.errors: one boundary, one message, one exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts import fetch
+from scripts.console import errors
+from scripts.console.command import command
+from scripts.console.errors import CatalogueError, CheckpointError
+from tests.world.clones import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.world.clones import TestClone
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CheckpointError("what"), 1),
+        (errors.SourceError("what"), 1),
+        (errors.TransientError("what", wait=3), 1),
+        (errors.ContentError("what"), 1),
+        (errors.DiskError("what"), 1),
+        (errors.ArchiveError("what"), 1),
+        (errors.UsageError("what"), 2),
+        (errors.StoppedError("what"), 130),
+    ],
+)
+def test_an_error_is_one_message_and_an_exit_code(
+    error: CheckpointError, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, without a traceback; stdout is for results."""
+
+    @command
+    def main(_: Sequence[str] | None) -> None:
+        raise error
+
+    assert main([]) == code
+    assert capsys.readouterr() == ("", "error: what\n")
+
+
+def test_a_reader_that_left_gets_no_traceback(clone: TestClone) -> None:
+    """As in `... | head -1`: the exit code is that of a pipe."""
+    done = clone.run("bash", "-c", 'python -m scripts.bom | true; echo "${PIPESTATUS[0]}"')
+
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+def test_a_message_is_a_headline_and_indented_details(capsys: pytest.CaptureFixture[str]) -> None:
+    """What, then both values and the next step."""
+
+    @command
+    def main(_: Sequence[str] | None) -> None:
+        raise CheckpointError("what", "one", "two")
+
+    assert main() == 1
+    assert capsys.readouterr().err == "error: what\n  one\n  two\n"
+
+
+@pytest.mark.parametrize(("faults", "count"), [(["a"], "1 fault"), (["a", "b"], "2 faults")])
+def test_faults_are_counted_and_kept(faults: list[str], count: str) -> None:
+    """A caller may look at them one by one."""
+    error = CatalogueError("params.yaml", faults)
+
+    assert error.what == f"params.yaml: {count}"
+    assert error.faults == tuple(faults)
+    assert error.details == (*faults, "Nothing was fetched or changed.")
+
+
+def test_a_transient_error_keeps_what_the_publisher_said() -> None:
+    """When to come back, and whether anybody answered."""
+    error = errors.TransientError("busy", wait=2.5, connected=False)
+
+    assert (error.wait, error.connected, str(error)) == (2.5, False, "busy")
+
+
+def test_a_command_that_ends_well_is_0(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is given the words it was called with, and keeps its name."""
+    seen: list[Sequence[str] | None] = []
+
+    @command
+    def main(argv: Sequence[str] | None) -> None:
+        """Append the words."""
+        seen.append(argv)
+
+    assert (main(["a"]), main(), seen) == (0, 0, [["a"], None])
+    assert (main.__name__, main.__doc__) == ("main", "Append the words.")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ctrl_c_is_told_as_a_stop(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 130, as shells have it, and what the next run will do."""
+
+    @command
+    def main(_: Sequence[str] | None) -> None:
+        raise KeyboardInterrupt
+
+    assert main([]) == 130
+    err = capsys.readouterr().err
+    assert err.startswith("error: stopped\n")
+    assert "run the same command again, it goes on where it stopped" in err
+
+
+def test_a_fault_of_ours_is_not_hidden() -> None:
+    """Nothing catches Exception: a bug shows where it is."""
+
+    @command
+    def main(_: Sequence[str] | None) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        main([])
+
+
+@pytest.mark.parametrize("main", [fetch.main])
+@pytest.mark.parametrize("argv", [[], ["--force", "sam_vit_b"]])
+def test_a_wrong_call_is_usage(
+    main: object, argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No name, or an option that nobody offers: exit code 2 and how to call it."""
+    assert callable(main)
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+
+    assert caught.value.code == 2
+    assert "usage: python -m scripts." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["fetch", "seal", "tree", "bom", "scan", "clean_tapnet"])
+def test_a_command_runs_as_a_module(name: str, tmp_path: Path) -> None:
+    """`python -m scripts.NAME` exits with what main returns, and prints no traceback."""
+    words = [sys.executable, "-m", f"scripts.{name}", *(["sam"] if name[-1] in "hk" else [])]
+    env = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,213 @@
+"""A disk that is full, or will be, or may not be written: what is said, and what is kept."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts import bom, clean_tapnet, seal
+from scripts.console.errors import DiskError
+from scripts.download import partial
+from scripts.files import disk
+from tests.curation import changing
+from tests.download import transfers
+from tests.download.transfers import MIB, NAME, URL, assert_placed, attempt, noise, part_of
+from tests.pickles import numpy1
+from tests.world import Fault, disks
+from tests.world.checkpoints import DRIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.world import World
+    from tests.world.clones import TestClone
+
+    Capture = pytest.CaptureFixture[str]
+
+BIG = noise(6 * MIB + 4321)
+FETCH = (sys.executable, "-m", "scripts.fetch", NAME)
+DRIVEN = "tapnet_checkpoint_wo_optstate"
+DRIVEN_PATH = "models/tapnet_ckpts/open_source_ckpt/checkpoint_wo_optstate.npy"
+
+
+@pytest.fixture
+def pinned(clone: TestClone, world: World) -> TestClone:
+    """A clone in which one file of several blocks is pinned."""
+    world.publish(URL, BIG)
+    transfers.pin(clone, BIG)
+    transfers.limit(clone, retries=1, connections=2)
+    return clone
+
+
+@pytest.fixture
+def small(pinned: TestClone) -> Iterator[Path]:
+    """A file system of 12 MiB where partial files lie."""
+    folder = pinned.root / ".dvc/tmp/fetch"
+    folder.mkdir(parents=True)
+    try:
+        with disks.small(folder, 12 * MIB) as mounted:
+            yield mounted
+    except disks.NoRightError as error:
+        pytest.skip(f"no small file system: {error}")
+
+
+@pytest.mark.parametrize("fault", [Fault.none(), Fault.no_ranges()])
+def test_too_little_room_is_told_before_the_first_byte(
+    pinned: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    """What is needed and what is free stand under each other."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9**9, 9**9, 1000))  # noqa: SLF001
+    world.fault(URL, fault)
+
+    run = attempt(pinned, capsys)
+
+    assert run.code == 1
+    assert run.err.splitlines()[0].startswith(f"error: {NAME}: not enough room in ")
+    assert run.err.splitlines()[1:3] == [
+        "  needed         6,295,777 bytes", "  free               1,000 bytes",
+    ]  # fmt: skip
+    assert pinned.tree() == pinned.objects() == {}
+    assert not part_of(pinned, BIG).exists()
+    assert len(world.requests) == 1
+
+
+def test_too_little_room_is_told_for_google_drive_too(
+    clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is asked there at all."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9**9, 9**9, 1000))  # noqa: SLF001
+
+    run = attempt(clone, capsys, DRIVEN)
+
+    assert run.code == 1
+    assert "not enough room" in run.err
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("name", [NAME, DRIVEN])
+def test_a_limit_on_the_size_of_files_is_a_full_disk(
+    pinned: TestClone, world: World, name: str
+) -> None:
+    """RLIMIT_FSIZE, as a quota: one message, nothing lost, and a rerun completes."""
+    world.publish(DRIVE, BIG)
+    transfers.pin(pinned, BIG, path=DRIVEN_PATH)
+    command = (sys.executable, "-m", "scripts.fetch", name)
+    limit = (2 * MIB, 2 * MIB)
+
+    stopped = pinned.run(
+        *command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    )
+
+    assert (stopped.returncode, stopped.stdout) == (1, "")
+    assert stopped.stderr.startswith("error: no room to write ")
+    assert "file too large; " in stopped.stderr
+    assert "bytes are free\n  Nothing was lost" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert pinned.tree() == pinned.objects() == {}
+    assert pinned.run(*command).returncode == 0
+
+
+def test_a_disk_that_fills_up_in_the_middle_keeps_what_has_arrived(
+    pinned: TestClone, world: World, capsys: Capture, small: Path
+) -> None:
+    """The message says so; with room again, a rerun fetches the rest alone."""
+    world.fault(URL, Fault.slow(4 * MIB))
+    with subprocess.Popen(  # noqa: S603
+        FETCH, cwd=pinned.root, env=dict(pinned.env), stderr=subprocess.PIPE, text=True
+    ) as process:
+        until = time.monotonic() + 30
+        while partial.kept(part_of(pinned, BIG)) < MIB and time.monotonic() < until:
+            time.sleep(0.01)
+        disks.fill(small / "somebody's")
+        _, err = process.communicate(timeout=30)
+    kept = partial.kept(part_of(pinned, BIG))
+    world.clear()
+    (small / "somebody's").unlink()
+
+    assert process.returncode == 1
+    assert "no room to write" in err
+    assert "no space left on device; 0 bytes are free" in err
+    assert "Traceback" not in err
+    assert kept >= MIB
+    assert attempt(pinned, capsys).code == 0
+    assert_placed(pinned, BIG)
+    assert world.served() <= len(BIG) - kept + MIB
+
+
+WRITERS: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
+    "bom": (bom.main, ["--output", "README.md"]),
+    "seal": (seal.main, []),
+    "clean_tapnet": (clean_tapnet.main, ["checkpoint.npy", "new.npy"]),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_full_disk_leaves_what_was_to_be_written_as_it_was(
+    writer: str, clone: TestClone, capsys: Capture
+) -> None:
+    """No half of a file, neither in its place nor beside it."""
+    (clone.root / "checkpoint.npy").write_bytes(numpy1.save(numpy1.checkpoint()))
+    (clone.root / "scripts/archive.py").write_text("# what two stages depend on\n")
+    before = changing.files(clone)
+    main, words = WRITERS[writer]
+
+    with changing.quota(100):
+        code = main(words)
+
+    assert (code, changing.files(clone)) == (1, before)
+    assert capsys.readouterr().err.startswith("error: no room to write ")
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "next_step"),
+    [
+        (errno.ENOSPC, "no room to write /f: no space left on device; ", "Next: make room"),
+        (errno.EDQUOT, "no room to write /f: disk quota exceeded; ", "Next: make room"),
+        (errno.EACCES, "may not write /f: permission denied", "Next: give yourself the right"),
+        (errno.EROFS, "may not write /f: read-only file system", "Next: give yourself the right"),
+        (errno.EIO, "/f: input/output error", "Next: look at that path"),
+        (None, "the file ends", "Next: look at that path"),
+    ],
+)
+def test_a_refusal_says_what_it_means(
+    tmp_path: Path, number: int | None, words: str, next_step: str
+) -> None:
+    """The path, the reason, and what to do."""
+    error = OSError(number, os.strerror(number), "/f") if number else OSError("the file ends")
+
+    with pytest.raises(DiskError) as raised, disk.disk_errors(tmp_path / "none/file"):
+        raise error
+
+    assert words in str(raised.value)
+    assert any(line.startswith(next_step) for line in raised.value.details)
+
+
+def test_a_write_that_is_taken_in_pieces_is_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a nearly full disk does."""
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: write(fd, data[:3], at))
+    fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+
+    disk.write_at(fd, b"0123456789", 5)
+
+    os.close(fd)
+    assert (tmp_path / "file").read_bytes() == bytes(5) + b"0123456789"
+
+
+def test_the_disk_of_a_path_that_is_not_there_yet_is_that_of_the_folder_above(
+    tmp_path: Path,
+) -> None:
+    """However deep it will lie."""
+    assert disk.existing(tmp_path / "a/b/c") == tmp_path
+    disk.check_room(tmp_path / "a/b/c", 1, what="file")

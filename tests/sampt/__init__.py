@@ -1,0 +1,1 @@
+"""Tests of SAM-PT's own list: its guide, README, docs and demo."""

@@ -1,0 +1,128 @@
+"""The whole job on this machine, without the internet: make demo.
+
+Publishers on loopback serve synthetic checkpoints of a hundredth of the real sizes under the real
+addresses. A clone of this repository is pinned to them, and then the real commands run.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.world import World, clones
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCALE = 100
+CLEAN = "Data and pipelines are up to date."
+FLIPPED = "models/sam_mobile_ckpts/sam_mobile_vit_t.pth"
+STRAY = "models/pips_ckpts/reference_model/model-000300000.pth"
+
+
+@dataclass
+class Demo:
+    """Runs commands, shows them with their output, and counts what was not as it should be."""
+
+    env: Mapping[str, str]
+    steps: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def run(self, root: Path, command: str, *shows: str, fails: bool = False) -> None:
+        """Run a command in a clone; its output must hold every text, its exit code be as told."""
+        _write(f"\n{root.name} $ {command}\n")
+        printed = ""
+        with subprocess.Popen(  # noqa: S602 - shown as a user would type it
+            command, cwd=root, env=dict(self.env), text=True, shell=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as process:  # fmt: skip
+            for line in process.stdout or ():
+                _write(line)
+                printed += line
+        code = process.returncode
+        self.expect(f"{command}: exit code {code}", holds=(code != 0) == fails)
+        for text in shows:
+            self.expect(f"{command}: should show {text!r}", holds=text in printed)
+
+    def expect(self, what: str, *, holds: bool) -> None:
+        """Count a step, and remember it if it did not hold."""
+        self.steps += 1
+        if not holds:
+            self.faults.append(what)
+            _write(f"!! {what}\n")
+
+
+def show(base: Path, world: World, scale: int) -> Demo:
+    """Run the job in clones below `base` and return what it showed."""
+    env = clones.isolated(base / "home") | world.env
+    demo = Demo(env)
+    first, second = base / "clone", base / "colleague"
+    clones.copy(first)
+    clones.pin(first, scale)
+    clones.commit(first, env)
+    _fetch(demo, first, world)
+    demo.run(base, f"git clone -q {first.name} {second.name}")
+    demo.run(second, "dvc pull", "26 files fetched")
+    demo.run(second, "dvc status", CLEAN)
+    _drift(demo, second)
+    demo.expect(f"hosts asked that nobody publishes at: {world.refused}", holds=not world.refused)
+    return demo
+
+
+def _fetch(demo: Demo, root: Path, world: World) -> None:
+    demo.run(
+        root, "dvc repro fetch_minimal", "models/samhq_ckpts/sam_hq_vit_h.pth  downloaded from"
+    )
+    hosts = {request.host for request in world.requests} & {"www.dropbox.com", "github.com"}
+    demo.expect(f"fetch_minimal asked {hosts}, too", holds=not hosts)
+    demo.run(root, "dvc status fetch_minimal", CLEAN)
+    demo.run(root, "dvc repro models.dvc", "models/ is complete")
+    demo.run(root, "git status --short && echo '(lock and seal unchanged)'", "(lock")
+    demo.run(root, "dvc push", "26 files pushed")
+
+
+def _drift(demo: Demo, root: Path) -> None:
+    _flip(root / FLIPPED)
+    demo.run(root, f"touch {STRAY}   # and one byte of {FLIPPED} is flipped")
+    demo.run(root, "dvc status", f"modified:           {FLIPPED}", "modified:           models\n")
+    demo.run(root, "dvc checkout --force", FLIPPED)
+    demo.run(root, "dvc repro models.dvc", f"stray    {STRAY}", fails=True)
+    demo.run(root, f"rm {STRAY}")
+    demo.run(root, "dvc status", CLEAN)
+
+
+def _flip(path: Path) -> None:
+    # As a tool would that rewrites a file: a new file takes the place of the link to the cache.
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Show the job; return 0 only if every step showed what it should."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder, World(scale=SCALE) as world:
+        demo = show(Path(folder), world, SCALE)
+        served = world.served("*")
+    took = time.monotonic() - started
+    _write(
+        f"\n{demo.steps} checks, {len(demo.faults)} failed; {served:,} bytes served, {took:.0f} s\n"
+    )
+    for fault in demo.faults:
+        _write(f"failed: {fault}\n")
+    return 1 if demo.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

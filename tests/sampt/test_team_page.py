@@ -1,0 +1,215 @@
+"""docs/team.md: every command on the page is run, and prints what stands under it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.sampt.test_readme import pattern, shell, written
+from tests.world.clones import REPOSITORY, TestClone
+from tests.world.teams import FILES, KEPT, SAM, URL, Team, place, spoiled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.world import World
+    from tests.world.bucket import Bucket
+
+PAGE = (REPOSITORY / "docs/team.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+PUBLIC = "https://storage.googleapis.com/lab/checkpoints"
+
+
+def commands(section: str) -> list[tuple[str, list[str]]]:
+    """Return the commands of a section with the lines that stand under each."""
+    blocks = re.findall(r"```console\n(.*?)```", SECTIONS[section], re.DOTALL)
+    return [pair for block in blocks for pair in written(block)]
+
+
+def run(clone: TestClone, pair: tuple[str, list[str]], **places: str) -> None:
+    """Run a command of the page, with other `places`; it prints every line that stands under it."""
+    told = {"BUCKET/PREFIX": "lab/checkpoints", **places}
+    command, *lines = [_put(text, told) for text in (pair[0], *pair[1])]
+    printed = shell(clone, command, clone.root)
+    for line in lines:
+        assert re.search(f"^{pattern(line)}$", printed, re.MULTILINE), (line, printed)
+
+
+def _put(text: str, told: dict[str, str]) -> str:
+    for old, new in told.items():
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.slow
+def test_four_commands_lead_from_a_clone_to_a_colleagues_pull(team: Team) -> None:
+    """Name the bucket, fetch, push; and one in the clone that git makes for the colleague."""
+    mine = team.colleague("mine", url="")
+    theirs = TestClone(team.folder / "work/theirs", team.env)
+
+    *ours, last = commands("Four commands with a bucket")
+    for pair in ours:
+        run(mine, pair)
+    shell(mine, f"git commit -qam state && git clone -q {mine.root} {theirs.root}", mine.root)
+    run(theirs, last)
+
+    assert len(ours) == 3
+    assert all("&" not in command and ";" not in command for command, _ in [*ours, last])
+    assert theirs.tree() == mine.tree() == FILES
+
+
+def test_a_key_file_is_named_in_this_clone_alone(team: Team) -> None:
+    """Git sees nothing of it."""
+    clone = team.colleague()
+
+    (pair,) = commands("Who may do what")
+    run(clone, pair)
+
+    assert "credentialpath = " in clone.read(".dvc/config.local").decode()
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_check_shows_a_screen_and_mends(team: Team, bucket: Bucket) -> None:
+    """The page's report line by line, then a damaged object."""
+    clone = team.owner()
+    clone.run("dvc", "push", check=True)
+
+    report, repair = commands("Is everything there?")
+    run(clone, report)
+    bucket.put(place(SAM), spoiled(SAM))
+    run(clone, repair)
+
+    assert bucket.objects()[place(SAM)] == FILES[SAM]
+
+
+def test_readers_come_to_all_files_without_an_account(
+    team: Team, world: World, bucket: Bucket
+) -> None:
+    """Published as the page says; read over https in a clone that has the committed lines."""
+    owner, reader = team.owner(url=""), team.colleague("reader", url="")
+    pairs = commands("Readers without an account")
+
+    for pair in pairs[:4]:
+        run(owner, pair)
+    for name, data in bucket.objects().items():
+        world.publish(f"https://storage.googleapis.com/lab/{name}", data)
+    shutil.copy(owner.root / ".dvc/config", reader.root / ".dvc/config")
+    told = shell(
+        reader, _put(pairs[4][0], {"check -r public": "check -r public; true"}), reader.root
+    )
+    run(reader, pairs[5])
+
+    for line in pairs[4][1]:
+        assert re.search(f"^{pattern(line)}$", told, re.MULTILINE), (line, told)
+    assert len(bucket.objects()) == 23
+    assert f"url = {PUBLIC}\n" in owner.read(".dvc/config").decode()
+    assert reader.tree() == {path: FILES[path] for path in FILES}
+    assert not {place(path) for path in KEPT} & bucket.objects().keys()
+
+
+def test_nodes_come_to_the_tree_through_the_clusters_cache(team: Team, tmp_path: Path) -> None:
+    """The page's three commands on a node, and on one that reaches no bucket the fourth."""
+    team.owner().run("dvc", "push", check=True)
+    node, far = team.colleague("node"), team.colleague("far")
+    lost = TestClone(far.root, {**team.env, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9"})
+    *setting, pull, checkout = commands("One cache for a cluster")
+
+    for clone, last in ((node, pull), (lost, checkout)):
+        for pair in (*setting, last):
+            run(clone, pair, **{"/shared/cache": str(tmp_path / "cache")})
+
+    assert (pull[0], checkout[0]) == ("dvc pull", "dvc checkout")
+    assert node.tree() == lost.tree() == FILES
+    assert node.objects() == lost.objects() == {}
+    assert (tmp_path / "cache/files/md5").is_dir()
+
+
+def test_a_disk_is_carried_over_the_gap(team: Team, tmp_path: Path) -> None:
+    """Two commands on this side, one beyond, in a clone beside the folder."""
+    owner, beyond = team.owner(), team.colleague("beyond", url="")
+    disk = str(tmp_path / "disk")
+    *here, there = commands("Without a network")
+
+    for pair in here:
+        run(owner, pair, **{"/media/disk": disk})
+    shutil.copytree(f"{disk}/sam-pt-checkpoints.team", tmp_path / "work/sam-pt-checkpoints.team")
+    offline = {name: value for name, value in team.env.items() if "PROXY" not in name.upper()}
+    run(TestClone(beyond.root, {**offline, "STORAGE_EMULATOR_HOST": ""}), there)
+
+    assert (len(here), beyond.tree()) == (2, FILES)
+
+
+def shared(team: Team) -> TestClone:
+    """Return a full clone whose remote is committed and filled, and whose cache is out of reach."""
+    owner = team.owner(url="")
+    owner.run("dvc", "remote", "modify", "team", "url", URL, check=True)
+    owner.run("git", "commit", "-qam", "state", check=True)
+    owner.run("bash", "-c", "dvc push -q && dvc checkout -q", check=True)
+    (owner.root / ".dvc/cache").rename(owner.root.parent / "elsewhere")
+    return owner
+
+
+def test_without_the_address_committed_other_projects_get_nothing(
+    team: Team, tmp_path: Path
+) -> None:
+    """Why the page says so: config.local is not in the commit that they clone."""
+    team.owner("other").run("dvc", "push", check=True)
+    owner, project = team.colleague(), TestClone(tmp_path / "project", team.env)
+    project.root.mkdir()
+    (command, _), *_ = commands("In other projects")
+
+    told = command.replace("<this repository>", f"file://{owner.root}")
+    done = project.run("bash", "-c", told)
+
+    assert done.returncode != 0
+    assert "without `--local`" in SECTIONS["In other projects"]
+
+
+def test_other_projects_get_import_and_link(team: Team, tmp_path: Path) -> None:
+    """Each command of the page; the imported tree has the hash that models.dvc seals."""
+    owner = shared(team)
+    project, sam_pt = TestClone(tmp_path / "project", team.env), tmp_path / "work/sam-pt"
+    for folder in (project.root, sam_pt):
+        folder.mkdir()
+    project.run("bash", "-c", "git init -q && dvc init -q", check=True)
+    *others, link = commands("In other projects")
+
+    for pair in others[:-1]:
+        run(project, pair, **{"<this repository>": f"file://{owner.root}"})
+    family = {path.name for path in (project.root / "raft").iterdir()}
+    one = (project.root / "sam_hq_vit_h.pth").read_bytes()
+    run(project, others[-1], **{"<this repository>": f"file://{owner.root}"})
+    run(owner, link)
+
+    seal = re.search(r"md5: (\w+\.dir)", owner.read("models.dvc").decode())
+    assert seal
+    assert seal[1] in project.read("models.dvc").decode()
+    assert project.tree() == FILES
+    assert (len(family), one) == (5, FILES["models/samhq_ckpts/sam_hq_vit_h.pth"])
+    assert (sam_pt / SAM).read_bytes() == FILES[SAM]
+
+
+def test_a_program_gets_a_family(team: Team, tmp_path: Path) -> None:
+    """The page's Python, word for word."""
+    owner = shared(team)
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+    done = TestClone(tmp_path, team.env).run(
+        sys.executable, "-c", example.replace("<this repository>", f"file://{owner.root}")
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "raft_ckpts").iterdir())) == 5
+
+
+def test_no_section_is_left_untested() -> None:
+    """A new section needs a test of its own here."""
+    assert list(SECTIONS) == [
+        "Four commands with a bucket", "Who may do what", "Is everything there?",
+        "Readers without an account", "One cache for a cluster", "Without a network",
+        "In other projects",
+    ]  # fmt: skip
