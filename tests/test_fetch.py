@@ -85,15 +85,19 @@ def test_the_default_is_the_minimal_variant(clone: TestClone, words: list[str]) 
 def test_an_existing_tree_is_checked_and_kept(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Files that somebody downloaded by hand are adopted, published ones and members alike."""
+    """Files downloaded by hand are adopted; they keep their inodes, lock and seal their content."""
     for path, data in FILES.items():
         (clone.root / path).parent.mkdir(parents=True, exist_ok=True)
         (clone.root / path).write_bytes(data)
+    inodes = {path: (clone.root / path).stat().st_ino for path in FILES}
 
     assert fetch.main(["complete"]) == 0
 
     assert (world.requests, len(clone.objects())) == ([], 25)
     assert capsys.readouterr().out.count("kept: already in place") == 25
+    assert {path: (clone.root / path).stat().st_ino for path in FILES} == inodes
+    clone.run("dvc", "repro", "models.dvc", check=True)
+    assert clone.run("git", "status", "--porcelain").stdout == ""
 
 
 def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys: Capture) -> None:
