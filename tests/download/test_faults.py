@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.files import disk, stream
+from scripts.files import digests, disk
 from tests.download import transfers
 from tests.download.transfers import (
     HOST,
@@ -232,7 +232,7 @@ def test_a_stream_that_goes_on_beyond_the_pinned_size_is_left(
         written.append(offset)
         disk.write_at(fd, data, offset)
 
-    monkeypatch.setattr(stream, "write_at", watched)
+    monkeypatch.setattr(digests, "write_at", watched)
 
     run = attempt(clone, capsys)
 
@@ -347,7 +347,7 @@ def test_without_a_network_the_user_learns_that_a_rerun_goes_on(
     run = attempt(clone, capsys)
 
     assert_failed(clone, run, world, HOST, "onnection refused (given up after 3 tries)",
-                  "it goes on where it stopped")  # fmt: skip
+                  "it resumes")  # fmt: skip
     assert world.requests == []
 
 

@@ -395,18 +395,6 @@ def test_ctrl_c_ends_a_stalled_transfer_at_once(
     assert clone.tree() == clone.objects() == {}
 
 
-def test_ctrl_c_while_a_command_is_loaded_shows_no_traceback(clone: TestClone) -> None:
-    """Imports take a moment, and a user may think better of it in that moment."""
-    code = "import scripts; raise KeyboardInterrupt"
-
-    stopped = clone.run(sys.executable, "-c", code)
-    broken = clone.run(sys.executable, "-c", "import scripts; raise ValueError('a bug')")
-
-    assert stopped.returncode == -signal.SIGINT
-    assert stopped.stderr == "error: stopped, before anything was begun\n"
-    assert "Traceback" in broken.stderr
-
-
 def test_two_processes_share_one_download(clone: TestClone, world: World) -> None:
     """The second one waits, then finds the file in place."""
     transfers.limit(clone, connections=4)
