@@ -34,10 +34,10 @@ def carry(offer: Candidate, wanted: Request, limits: TransferLimits) -> Digest:
     if host_of(offer.place) == _DRIVE:
         from scripts.download import drive  # noqa: PLC0415
 
-        return wanted.verified(offer.who, drive.bring(offer.place, wanted, limits.network))
+        return wanted.verified(offer.who, drive.download(offer.place, wanted, limits.network))
     from scripts.download import transfer  # noqa: PLC0415
 
-    return transfer.bring(offer.place, wanted, limits)
+    return transfer.download(offer.place, wanted, limits)
 
 
 def _copied(opener: Opener, who: str, wanted: Request) -> Digest:

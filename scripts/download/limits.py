@@ -1,4 +1,4 @@
-"""How bytes are brought: the limits of params.yaml, and what the transfers of a run share."""
+"""What the transfers of one run share: the limits of params.yaml and the requests in flight."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scripts.catalogue.params import Network
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 class TransferLimits:
-    """What all transfers of a run share: limits, ranges in flight, and who is not there."""
+    """The limits of a run, and the state that its transfers share."""
 
     def __init__(self, network: Network) -> None:
-        """Make as many slots as there may be ranges in flight."""
+        """Allow as many requests in flight as `network.connections`."""
         self.network = network
         self.slots = threading.Semaphore(network.connections)
-        self.archive = threading.Lock()  # one lies on the disk beside its members, not several
-        self.unreachable: set[str] = (
-            set()
-        )  # who failed altogether, and is asked no more in this run
+        self.archive = threading.Lock()  # at most one archive is on disk beside its members
+        self.unreachable: set[str] = set()  # hosts that are down, skipped for the rest of the run
