@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.checkout.clone import Clone
-from scripts.checkout.inspection import GRAVEST, MISSING, UNREADABLE, WRONG, look, shown, states
+from scripts.checkout.inspection import GRAVEST, MISSING, UNREADABLE, WRONG, inspect, shown, states
 from scripts.checkout.repairs import repair
 from scripts.console.command import command
 from scripts.console.errors import CheckpointError
@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None) -> None:
     given = parser.parse_args(argv)
     clone = Clone.at(Path.cwd())
     names = dict.fromkeys(given.names or clone.catalogue.published)
-    found = look(clone, clone.catalogue.find(list(names)))
+    found = inspect(clone, clone.catalogue.find(list(names)))
     required = {f.place.file for f in found if given.names or f.state == WRONG}
     if given.repair:
         found = repair(clone, found, required)

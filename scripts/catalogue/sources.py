@@ -30,6 +30,7 @@ class Source:
     url: str
     size: int | None = None
     mirrors: tuple[Mirror, ...] = ()
+    alternative: str | None = None  # another way to the same file, as a text for users
 
 
 def read(folder: Path, name: str) -> Source:
@@ -46,9 +47,18 @@ def read(folder: Path, name: str) -> Source:
     if size is not None and (type(size) is not int or size < 0):
         faults.append(f"deps: size is {size!r}, not a number of bytes")
     mirrors = tuple(_mirrors(document.get("meta"), faults))
+    alternative = _alternative(document.get("meta"), faults)
     if faults:
         raise CatalogueError(where, faults)
-    return Source(name, str(url), size, mirrors)
+    return Source(name, str(url), size, mirrors, alternative)
+
+
+def _alternative(meta: object, faults: list[str]) -> str | None:
+    text = meta.get("alternative") if isinstance(meta, dict) else None
+    if text is None or isinstance(text, str):
+        return text
+    faults.append(f"meta.alternative: {text!r} is not a text")
+    return None
 
 
 def _mirrors(meta: object, faults: list[str]) -> Iterator[Mirror]:

@@ -120,7 +120,7 @@ def _with(clone: Clone, entry: Entry, text: str, md5: str | None) -> Clone:
 
 def _bring(clone: Clone, published: Published) -> list[Outcome]:
     try:
-        return obtain.bring(clone, published)
+        return obtain.obtain(clone, published)
     except PickleError:
         raise  # what it advises holds here, too
     except CheckpointError as error:

@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.checkout.carry import carry
 from scripts.console.errors import ArchiveError, ContentError, PickleError
 from scripts.console.progress import Bar
 from scripts.download import partial
 from scripts.download.request import Request
-from scripts.files import archive, stream
-from scripts.files.disk import check_room
+from scripts.files import archive
 from scripts.pickles import screening
 
 if TYPE_CHECKING:
@@ -58,16 +56,14 @@ def brought(clone: Clone, entry: Published, offer: Candidate) -> Iterator[Releas
 def _bytes(clone: Clone, offer: Candidate, part: Path, name: str) -> Digest:
     with Bar(name) as bar:
         wanted = Request(name, part, None, bar)
-        return carry(offer, wanted, clone.limits)
+        return offer.download(wanted, clone.limits)
 
 
 def _taken(part: Path, entry: Published) -> Iterator[tuple[Checkpoint, tuple[Path, Digest]]]:
-    by_member = {str(file.member): file for file in entry.files}
-    size = archive.check(part, dict.fromkeys(by_member))
-    check_room(part, size, what=entry.name)
-    for name, chunks in archive.members(part, set(by_member)):
-        path = part.with_name(f"{part.stem}.{list(by_member).index(name)}.member")
-        yield by_member[name], (path, stream.pour(chunks, path, sha256=True))
+    files = {str(file.member): file for file in entry.files}
+    targets = {n: part.with_name(f"{part.stem}.{i}.member") for i, n in enumerate(files)}
+    for name, digest in archive.extract(part, targets, {}):
+        yield files[name], (targets[name], digest)
 
 
 def examine(root: Path, release: Release, head: Head) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import documents, lock
-from scripts.checkout.workspace import put_back, quarantine, reuse_local
+from scripts.checkout.local import reuse_local
+from scripts.checkout.workspace import put_back, quarantine
 from scripts.console.errors import CatalogueError, UsageError
 from scripts.console.progress import note
 from scripts.curation import changes, yaml_lines

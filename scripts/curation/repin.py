@@ -11,8 +11,9 @@ from scripts.catalogue.params import Checkpoint
 from scripts.catalogue.urls import host_of
 from scripts.checkout.candidates import Candidate
 from scripts.checkout.clone import Clone
+from scripts.checkout.local import reuse_local
 from scripts.checkout.outcome import Origin
-from scripts.checkout.workspace import as_pin, place, put_back, reuse_local
+from scripts.checkout.workspace import as_pin, place, put_back
 from scripts.console.errors import ArchiveError, CheckpointError, SourceError, UsageError
 from scripts.console.progress import say
 from scripts.curation import amendment, changes, drift, release

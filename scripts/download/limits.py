@@ -10,11 +10,9 @@ if TYPE_CHECKING:
 
 
 class TransferLimits:
-    """The limits of a run, and the state that its transfers share."""
+    """The limits that all transfers of a run share."""
 
     def __init__(self, network: Network) -> None:
         """Allow as many requests in flight as `network.connections`."""
         self.network = network
         self.slots = threading.Semaphore(network.connections)
-        self.archive = threading.Lock()  # at most one archive is on disk beside its members
-        self.unreachable: set[str] = set()  # hosts that are down, skipped for the rest of the run

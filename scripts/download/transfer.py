@@ -14,7 +14,7 @@ from scripts.download.partial import Partial, Version
 from scripts.download.publisher import Publisher, RangeError, Reply
 from scripts.download.ranges import ChangedError, RangeDownload
 from scripts.download.retries import Retries
-from scripts.files import stream
+from scripts.files import digests
 from scripts.files.disk import check_room, disk_errors
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class _Transfer:
             check_room(path, total + self.request.reserve, what=self.request.name)
         self.request.bar.start(total, 0)
         try:
-            digest = stream.pour(self._chunks(reply, total), whole, sha256=self.request.sha256)
+            digest = digests.write(self._chunks(reply, total), whole, sha256=self.request.sha256)
             if total is not None and digest.size < total:
                 raise TransientError(f"{reply.host}: the response was cut short")
             partial.discard(path)
