@@ -63,16 +63,24 @@ tapnet_checkpoint_wo_optstate https://drive.google.com/file/d/1fGhoW33k87OQQHUTm
 
 # What independent projects agree on, beside the md5: exact sizes in bytes, and sha256.
 SIZES = {
+    "models/raft_ckpts/raft-chairs.pth": 21_108_000,
+    "models/raft_ckpts/raft-kitti.pth": 21_108_000,
+    "models/raft_ckpts/raft-sintel.pth": 21_108_000,
+    "models/raft_ckpts/raft-small.pth": 3_984_814,
     "models/raft_ckpts/raft-things.pth": 21_108_000,
     "models/sam_ckpts/sam_vit_b_01ec64.pth": 375_042_383,
     "models/sam_ckpts/sam_vit_h_4b8939.pth": 2_564_550_879,
     "models/sam_ckpts/sam_vit_l_0b3195.pth": 1_249_524_607,
     "models/sam_mobile_ckpts/sam_mobile_vit_t.pth": 40_728_226,
+    "models/samhq_ckpts/sam_hq_vit_b.pth": 379_335_069,
     "models/samhq_ckpts/sam_hq_vit_h.pth": 2_570_940_653,
+    "models/samhq_ckpts/sam_hq_vit_l.pth": 1_254_865_805,
+    "models/samhq_ckpts/sam_hq_vit_t.pth": 42_526_881,
     "models/superglue_ckpts/superglue_outdoor.pth": 48_233_807,
     "models/superglue_ckpts/superpoint_v1.pth": 5_206_086,
 }
 SHA256 = """
+c6c75465cf995d137f89ca2e2d08594ed390befbb8859f7f65c48bcc8feb0fd7  models/raft_ckpts/raft-chairs.pth
 b9d170362415e1a27bd8402ee966a3ddf0d60df9b2df2c0b4949f5ced490a9e6  models/raft_ckpts/raft-kitti.pth
 90630d2e7d488a0d3ccb5e8194524850c4c05c732ea4ff99799822c7fa5c5cbf  models/raft_ckpts/raft-sintel.pth
 c7d41b9cc88442bb8aa911dbb33086dac55a226394b142937ff22d5578717332  models/raft_ckpts/raft-small.pth
@@ -81,7 +89,10 @@ ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912  models/sam_ckp
 a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e  models/sam_ckpts/sam_vit_h_4b8939.pth
 3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622  models/sam_ckpts/sam_vit_l_0b3195.pth
 6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f  models/sam_mobile_ckpts/sam_mobile_vit_t.pth
+14a9d662cd6f5a9c2dba6d40ab0058d88d287e4a18fd6fdc6ad5fb1a3fdeaa57  models/samhq_ckpts/sam_hq_vit_b.pth
 a7ac14a085326d9fa6199c8c698c4f0e7280afdbb974d2c4660ec60877b45e35  models/samhq_ckpts/sam_hq_vit_h.pth
+e1a6c385d62bf005ded91a54d5ec55c985cfc4103ef89c08d90f39f04934c343  models/samhq_ckpts/sam_hq_vit_l.pth
+0f32c075ccdd870ae54db2f7630e7a0878ede5a2b06d05d6fe02c65a82fb7196  models/samhq_ckpts/sam_hq_vit_t.pth
 2f5f5e9bb3febf07b69df633c4c3ff7a17f8af26a023aae2b9303d22339195bd  models/superglue_ckpts/superglue_outdoor.pth
 52b6708629640ca883673b5d5c097c4ddad37d8048b33f09c8ca0d69db12c40e  models/superglue_ckpts/superpoint_v1.pth
 4be6101b271f58ec49866da5cf609fd17e86e9cae2483f70630ef4a295dc66bd  raft
