@@ -131,7 +131,7 @@ def test_another_hash_than_the_pinned_is_a_change(
     url: str, name: str, clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """Of the same size, and still after it was recorded: the pin is what counts."""
-    path = next(p for p in FILES if name in p)
+    path = next(p for p in FILES if name.removesuffix("_checkpoint") in p)
     world.publish(url, FILES[path][:-1] + b"?")
 
     seen = [look(capsys, name), look(capsys, name, "--record"), look(capsys, name)]
