@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.files import disk, stream
+from scripts.files import digests, disk
 from tests.download import transfers
 from tests.download.transfers import (
     HOST,
@@ -232,7 +232,7 @@ def test_a_stream_that_goes_on_beyond_the_pinned_size_is_left(
         written.append(offset)
         disk.write_at(fd, data, offset)
 
-    monkeypatch.setattr(stream, "write_at", watched)
+    monkeypatch.setattr(digests, "write_at", watched)
 
     run = attempt(clone, capsys)
 
