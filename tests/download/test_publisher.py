@@ -139,9 +139,7 @@ def test_a_whole_response_without_a_length_has_no_total(publisher: Publisher, wo
 
 
 @pytest.mark.parametrize("waits", [Fault.delay(60), Fault.stall(1000)])
-def test_close_wakes_a_thread_that_waits_for_data(
-    folder: Path, world: World, waits: Fault
-) -> None:
+def test_close_wakes_a_thread_that_waits_for_data(folder: Path, world: World, waits: Fault) -> None:
     """Before the response or in the middle of it, long before the timeout."""
     del folder
     world.publish(URL, DATA)
