@@ -84,10 +84,15 @@ def attempt(clone: TestClone, capsys: pytest.CaptureFixture[str], name: str = NA
     capsys.readouterr()
     code = fetch.main([name])
     out, err = capsys.readouterr()
-    assert not [t for t in threading.enumerate() if any(word in t.name for word in THREADS)]
+    assert_no_threads()
     assert not re.search("Traceback|X-Amz|Signature|rlkey|confirm=", out + err)
     assert lock == (clone.read("dvc.lock") if lock else b"")
     return Attempt(code, out, err)
+
+
+def assert_no_threads() -> None:
+    """No thread of a transfer is left."""
+    assert not [t for t in threading.enumerate() if any(word in t.name for word in THREADS)]
 
 
 def part_of(clone: TestClone, data: bytes) -> Path:
