@@ -58,7 +58,7 @@ def pinned(clone: TestClone, world: World) -> None:
 
 
 @pytest.fixture
-def pinned_request(folder: Path, world: World) -> Request:
+def big(folder: Path, world: World) -> Request:
     """Serve a file of several blocks, and return the request for it."""
     world.publish(URL, BIG)
     return Request("name", folder / "name.part", PIN, Bar("name", quiet=True))
@@ -133,15 +133,13 @@ FINAL = {
 
 
 @pytest.mark.parametrize("fault", FINAL)
-def test_a_fault_that_remains_is_an_error(
-    pinned_request: Request, world: World, fault: str
-) -> None:
+def test_a_fault_that_remains_is_an_error(big: Request, world: World, fault: str) -> None:
     """Its message names the host."""
     script, words = FINAL[fault]
     world.fault(URL, script)
 
     with pytest.raises(SourceError, match=f"^{HOST}: .*{words}"):
-        download(pinned_request)
+        download(big)
 
     assert world.refused == []
 
@@ -150,14 +148,12 @@ def test_a_fault_that_remains_is_an_error(
     "fault", [Fault.delay(60), Fault.stall(0), Fault.html() | Fault.stall(9)],
     ids=["response", "body", "page"],
 )  # fmt: skip
-def test_a_stalled_publisher_is_given_up(
-    pinned_request: Request, world: World, fault: Fault
-) -> None:
+def test_a_stalled_publisher_is_given_up(big: Request, world: World, fault: Fault) -> None:
     """After the timeout of each try."""
     world.fault(URL, fault)
 
     with pytest.raises(SourceError, match=r"timed out waiting for data \(given up after 2 tries\)"):
-        download(pinned_request, timeout=0.2, retries=1)
+        download(big, timeout=0.2, retries=1)
 
 
 # Faults that a download overcomes: the script, and the most bytes it may cost.
@@ -192,13 +188,13 @@ PASSING = {
 
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_fault_that_passes_costs_no_wrong_byte_and_few_bytes_more(
-    pinned_request: Request, world: World, fault: str
+    big: Request, world: World, fault: str
 ) -> None:
     """The served bytes are limited by the file and by what the fault spoils."""
     script, more = PASSING[fault]
     world.fault(URL, *script)
 
-    download(pinned_request, retries=6, timeout=0.5)
+    download(big, retries=6, timeout=0.5)
 
     assert world.refused == []
     assert len(BIG) <= world.served() <= len(BIG) + more + 600_000  # the buffers of sockets on top
@@ -235,19 +231,19 @@ def test_a_wrong_sha256_alone_is_found(clone: TestClone, world: World, capsys: C
     assert "md5" not in run.err
 
 
-def test_a_file_of_another_size_is_not_downloaded(pinned_request: Request, world: World) -> None:
+def test_a_file_of_another_size_is_not_downloaded(big: Request, world: World) -> None:
     """The first response gives the size; no other range is requested."""
     world.publish(URL, noise(30 * MIB, 2))
 
     with pytest.raises(SourceError, match="serves a file of a different size"):
-        download(pinned_request)
+        download(big)
 
     assert [request.range for request in world.requests] == [(0, MIB - 1)]
 
 
 @pytest.mark.parametrize("framing", [Fault.unsized(), Fault.gzip()])
 def test_a_stream_beyond_the_pinned_size_is_aborted(
-    pinned_request: Request, world: World, monkeypatch: pytest.MonkeyPatch, framing: Fault
+    big: Request, world: World, monkeypatch: pytest.MonkeyPatch, framing: Fault
 ) -> None:
     """If no length is announced, that of the pin is the limit: no stream can fill the disk."""
     world.publish(URL, BIG + bytes(20 * MIB))
@@ -261,37 +257,37 @@ def test_a_stream_beyond_the_pinned_size_is_aborted(
     monkeypatch.setattr(digests, "write_at", recorded)
 
     with pytest.raises(SourceError, match="serves a file of a different size"):
-        download(pinned_request)
+        download(big)
 
     assert len(BIG) - 2 * MIB < max(written) < len(BIG) + 2 * MIB
 
 
 def test_a_clock_that_jumps_changes_nothing(
-    pinned_request: Request, world: World, monkeypatch: pytest.MonkeyPatch
+    big: Request, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A year back, a year ahead: waits and rates use the monotonic clock."""
     real, turns = time.time, itertools.cycle((-1, 1))
     monkeypatch.setattr(time, "time", lambda: real() + next(turns) * 365 * 86400)
     world.fault(URL, Fault.status(503, retry_after=0), Fault.none(), Fault.cut(MIB // 2))
 
-    download(pinned_request)
+    download(big)
 
 
-def test_retry_after_delays_the_next_request(pinned_request: Request, world: World) -> None:
+def test_retry_after_delays_the_next_request(big: Request, world: World) -> None:
     """By the seconds that the publisher asks for."""
     world.fault(URL, Fault.status(503, retry_after=1), times=1)
 
-    download(pinned_request)
+    download(big)
 
     first, second = world.requests[:2]
     assert second.started - first.started >= 1
 
 
-def test_redirects_are_followed_once(pinned_request: Request, world: World) -> None:
+def test_redirects_are_followed_once(big: Request, world: World) -> None:
     """Every other range is requested from the last target."""
     world.publish(HUGGING_URL, BIG)
 
-    download(pinned_request, HUGGING_URL)
+    download(big, HUGGING_URL)
 
     hosts = [request.host for request in world.requests]
     assert hosts.count("huggingface.co") == 1
@@ -308,38 +304,38 @@ def test_redirects_are_followed_once(pinned_request: Request, world: World) -> N
     ids=["expired", "busy", "reset"],
 )
 def test_a_target_that_fails_is_resolved_again(
-    pinned_request: Request, world: World, script: list[Fault]
+    big: Request, world: World, script: list[Fault]
 ) -> None:
     """Its signature may have expired; the finished blocks are kept."""
     world.publish(HUGGING_URL, BIG)
     world.fault(SIGNED, *script)
 
-    download(pinned_request, HUGGING_URL, connections=1, retries=6)
+    download(big, HUGGING_URL, connections=1, retries=6)
 
     assert len([r for r in world.requests if r.host == "huggingface.co"]) >= 2
     assert world.served(SIGNED) <= len(BIG) + 2000
 
 
-def test_an_untrusted_certificate_is_not_retried(pinned_request: Request, world: World) -> None:
+def test_an_untrusted_certificate_is_not_retried(big: Request, world: World) -> None:
     """The message names the variable that helps behind a proxy that inspects TLS."""
     world.distrust(HOST)
 
     with pytest.raises(SourceError, match=r"certificate is not trusted\n.*REQUESTS_CA_BUNDLE"):
-        download(pinned_request)
+        download(big)
 
     assert len(world.tunnels) == 1
 
 
 @pytest.mark.parametrize("status", [407, 0])
 def test_the_status_of_a_proxy_that_refuses_is_shown(
-    pinned_request: Request, world: World, status: int
+    big: Request, world: World, status: int
 ) -> None:
     """It may also close the connection without a status."""
     world.refuse(HOST, status)
 
     word = f"through the proxy: Tunnel connection failed: {status}" if status else ".* 3 tries"
     with pytest.raises(SourceError, match=f"no connection.*{word}"):
-        download(pinned_request)
+        download(big)
 
     assert len(world.tunnels) == 3
 
@@ -392,12 +388,12 @@ def test_a_source_over_plain_http_is_refused_before_a_request(
     assert world.refused == []
 
 
-def test_a_removed_dropbox_link_is_recognised(pinned_request: Request, world: World) -> None:
+def test_a_removed_dropbox_link_is_recognised(big: Request, world: World) -> None:
     """Dropbox answers 200 with a page; the message says what that means there."""
     link = "https://www.dropbox.com/s/abc/gone.pth?rlkey=secret"
 
     with pytest.raises(SourceError, match=r"sent a web page(.|\n)*a link was removed"):
-        download(pinned_request, link)
+        download(big, link)
 
     assert world.requests[0].query == {"rlkey": "secret", "dl": "1"}
 
