@@ -34,7 +34,7 @@ def _pinned(clone: TestClone, world: World) -> None:
 
 
 @pytest.fixture
-def begun(clone: TestClone) -> Path:
+def unfinished(clone: TestClone) -> Path:
     """The partial file of gdown after one MiB."""
     folder = clone.root / ".dvc/tmp/fetch"
     folder.mkdir(parents=True)
@@ -44,11 +44,11 @@ def begun(clone: TestClone) -> Path:
 
 
 def test_of_two_partial_files_the_longer_one_is_resumed(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """With two, gdown fails; with a complete one, it requests nothing."""
-    begun.with_name(f"{md5(BIG)}.driveijklmnop.part").write_bytes(BIG[:100])
-    begun.with_name(f"{md5(BIG)}.drive").write_bytes(b"another run's")
+    unfinished.with_name(f"{md5(BIG)}.driveijklmnop.part").write_bytes(BIG[:100])
+    unfinished.with_name(f"{md5(BIG)}.drive").write_bytes(b"another run's")
 
     assert attempt(clone, capsys, NAME).code == 0
 
@@ -57,10 +57,10 @@ def test_of_two_partial_files_the_longer_one_is_resumed(
 
 
 def test_a_resumed_file_with_wrong_bytes_is_downloaded_again(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """Gdown does not notice a file that changed between two runs."""
-    begun.write_bytes(noise(MIB, 9))
+    unfinished.write_bytes(noise(MIB, 9))
 
     assert attempt(clone, capsys, NAME).code == 0
 
@@ -69,10 +69,10 @@ def test_a_resumed_file_with_wrong_bytes_is_downloaded_again(
 
 
 def test_a_partial_file_that_cannot_be_resumed_is_downloaded_again(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """It is as long as the file: there is no range after it, and gdown would always fail."""
-    begun.write_bytes(BIG)
+    unfinished.write_bytes(BIG)
 
     assert attempt(clone, capsys, NAME).code == 0
 
@@ -81,11 +81,11 @@ def test_a_partial_file_that_cannot_be_resumed_is_downloaded_again(
 
 
 def test_without_a_pin_nothing_is_resumed(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """A mix of two versions would not be detected."""
     transfers.unpin(clone)
-    begun.rename(begun.with_name(f"{NAME}.driveabcdefgh.part"))
+    unfinished.rename(unfinished.with_name(f"{NAME}.driveabcdefgh.part"))
 
     run = attempt(clone, capsys, NAME)
 

@@ -49,7 +49,7 @@ def _pinned(clone: TestClone, world: World) -> None:
 
 
 @pytest.fixture
-def begun(clone: TestClone, world: World, capsys: Capture) -> Path:
+def unfinished(clone: TestClone, world: World, capsys: Capture) -> Path:
     """Return the partial file of a failed run, with some of its blocks."""
     world.fault(URL, *[Fault.none()] * 4, Fault.status(404))
     assert attempt(clone, capsys).code == 1
@@ -96,10 +96,10 @@ def test_after_kill_9_only_unfinished_blocks_are_downloaded_again(
 
 
 def test_a_rerun_downloads_only_the_missing_blocks(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """No block in the journal is requested again, and the first response is used."""
-    kept = partial.kept(begun)
+    kept = partial.kept(unfinished)
 
     assert attempt(clone, capsys).code == 0
 
@@ -109,11 +109,11 @@ def test_a_rerun_downloads_only_the_missing_blocks(
 
 
 def test_a_partial_file_that_is_complete_is_only_verified(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """A run killed between the last byte and the rename leaves nothing to download."""
-    begun.write_bytes(BIG)
-    with partial.journal_of(begun).open("a") as journal:
+    unfinished.write_bytes(BIG)
+    with partial.journal_of(unfinished).open("a") as journal:
         journal.write("".join(f"{n:08d}\n" for n in range(25)))
 
     assert attempt(clone, capsys).code == 0
@@ -123,11 +123,11 @@ def test_a_partial_file_that_is_complete_is_only_verified(
 
 
 def test_another_source_resumes_a_partial_file(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """The pin verifies the whole, so no byte of a host that is down is requested again."""
-    kept = partial.kept(begun)
-    journal = partial.journal_of(begun)
+    kept = partial.kept(unfinished)
+    journal = partial.journal_of(unfinished)
     journal.write_text(journal.read_text().replace(HOST, "mirror.test"))
 
     assert attempt(clone, capsys).code == 0
@@ -145,28 +145,28 @@ def test_another_source_resumes_a_partial_file(
     ids=["another size", "cut short"],
 )
 def test_a_response_without_ranges_leaves_the_partial_file(
-    clone: TestClone, world: World, capsys: Capture, begun: Path, fault: Fault
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path, fault: Fault
 ) -> None:
     """A captive portal, or a server that no longer supports ranges: the next run resumes."""
-    kept = partial.kept(begun)
+    kept = partial.kept(unfinished)
     transfers.limit(clone, retries=1)
     world.fault(URL, fault)
 
     assert attempt(clone, capsys).code == 1
 
-    assert partial.kept(begun) == kept
+    assert partial.kept(unfinished) == kept
     world.clear()
     assert attempt(clone, capsys).code == 0
     assert world.served() == len(BIG) - kept
 
 
 def test_wrong_bytes_of_another_source_are_downloaded_again(
-    clone: TestClone, capsys: Capture, begun: Path
+    clone: TestClone, capsys: Capture, unfinished: Path
 ) -> None:
     """The pin detects them, and the other source replaces them."""
-    journal = partial.journal_of(begun)
+    journal = partial.journal_of(unfinished)
     journal.write_text(journal.read_text().replace(HOST, "mirror.test"))
-    with begun.open("r+b") as file:
+    with unfinished.open("r+b") as file:
         file.write(b"wrong")
 
     assert attempt(clone, capsys).code == 0
@@ -175,10 +175,10 @@ def test_wrong_bytes_of_another_source_are_downloaded_again(
 
 
 def test_a_truncated_partial_file_is_downloaded_again(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """If its size is not that in the journal, nothing in it is trusted."""
-    with begun.open("r+b") as file:
+    with unfinished.open("r+b") as file:
         file.truncate(3 * MIB)
 
     assert attempt(clone, capsys).code == 0
@@ -188,11 +188,11 @@ def test_a_truncated_partial_file_is_downloaded_again(
 
 
 def test_wrong_resumed_bytes_are_downloaded_again(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """A disk error is corrected: the second pass starts from the first byte."""
-    kept = partial.kept(begun)
-    with begun.open("r+b") as file:
+    kept = partial.kept(unfinished)
+    with unfinished.open("r+b") as file:
         file.write(b"wrong")
 
     assert attempt(clone, capsys).code == 0
@@ -202,28 +202,28 @@ def test_wrong_resumed_bytes_are_downloaded_again(
 
 
 def test_a_resumed_download_that_stays_wrong_is_an_error(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """It is repeated only once."""
-    kept = partial.kept(begun)
+    kept = partial.kept(unfinished)
     world.fault(URL, Fault.corrupt(len(BIG) - 1))
 
     run = attempt(clone, capsys)
 
     assert_failed(clone, run, world, "do not match the pin")
     assert world.served() == 2 * len(BIG) - kept
-    assert not begun.exists()
+    assert not unfinished.exists()
 
 
 def test_two_versions_are_not_mixed(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """If-Range makes the publisher send the new version whole, and the old bytes are discarded."""
     newer = noise(len(BIG), 3)
-    journal, part = partial.journal_of(begun), part_of(clone, newer)
+    journal, part = partial.journal_of(unfinished), part_of(clone, newer)
     world.publish(URL, newer)
     transfers.pin(clone, newer)
-    shutil.move(begun, part)
+    shutil.move(unfinished, part)
     text = journal.read_text().replace(transfers.md5(BIG), transfers.md5(newer))
     partial.journal_of(part).write_text(text)
     journal.unlink()
