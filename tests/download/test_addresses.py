@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.console.errors import SourceError
+from scripts.console.errors import SourceError, UsageError
 from scripts.download import addresses
 from tests.world import Fault
 from tests.world.publishers import BRANCH_HEAD
@@ -57,6 +57,24 @@ def test_a_share_link_of_google_drive_is_recorded_as_it_is(url: str) -> None:
     assert addresses.of_file(url) == url
     assert addresses.file_url(url) == DRIVE_FILE.format("1-x")
     assert addresses.file_url(other) == other
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://h.example/x", "altered in transit; use https"),
+        ("https://[bad/x", "expected https://HOST/PATH"),
+        ("https://h.example/a b", "percent-encode"),
+        ("https://u:p@h.example/x", "contains a password"),
+        ("https://h.example/", "it names a host, but no file"),
+        (f"{DRIVE}/drive/folders/1", "not the share link of a file"),
+        (f"{HF}/o/r/tree/main", "not the page of a file"),
+    ],
+)
+def test_a_url_that_cannot_be_recorded_is_refused(url: str, message: str) -> None:
+    """With the reason, before any request."""
+    with pytest.raises(UsageError, match=message):
+        addresses.of_file(url)
 
 
 def test_a_recorded_url_has_no_fragment() -> None:
