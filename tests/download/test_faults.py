@@ -118,6 +118,9 @@ FINAL = {
     "reset": (Fault.reset(), r"no connection.* \(given up after 3 tries\)"),
     "html by type": (Fault.html("Sign in"), 'a web page instead of the file: "Sign in"'),
     "html, zipped": (Fault.html("Sign in") | Fault.gzip(), '"Sign in"'),
+    "page, without ranges": (
+        Fault.no_ranges() | Fault.body(PAGE.ljust(len(BIG))), '"Please log in & wait"',
+    ),
     "redirect to http": (Fault.downgrade(), f"redirects to http://{HOST}, which is not https"),
     "redirect to a file": (Fault.redirect("file:///etc/passwd"), "which is not https"),
     "redirect to garbage": (Fault.redirect("https://[::1"), "redirects to an invalid URL"),
