@@ -88,7 +88,7 @@ def test_a_right_tree_is_right(fetched: TestClone, world: World, capsys: Capture
     assert verify.main([]) == 0
 
     out, err = capsys.readouterr()
-    assert out == "6 right, 19 missing\nWhat is missing comes by `dvc pull` or `dvc repro`.\n"
+    assert out == "6 right, 10 missing\nWhat is missing comes by `dvc pull` or `dvc repro`.\n"
     assert err == ""
     assert world.requests == []
     assert fetched.run("git", "status", "--porcelain").stdout == before
@@ -133,7 +133,7 @@ def test_a_damaged_object_and_its_file_are_restored(
     assert verify.main(["--repair"]) == 0
 
     out, err = capsys.readouterr()
-    assert out.startswith("1 right, 24 missing\n")
+    assert out.startswith("1 right, 15 missing\n")
     assert f"{POINT}: moved to quarantine/" in err
     assert f"{POINT}  downloaded from github.com: " in err
     assert linked.tree() == {POINT: FILES[POINT]}
@@ -195,9 +195,9 @@ def test_what_no_source_has_is_still_wrong(
     assert verify.main(["--repair"]) == 1
 
     out, err = capsys.readouterr()
-    assert "5 right, 19 missing, 1 wrong\n" in out
+    assert "5 right, 10 missing, 1 wrong\n" in out
     assert "404" in err
-    assert "error: 1 of 25 files still not what they must be\n  wrong       " + POINT in err
+    assert "error: 1 of 16 files still not what they must be\n  wrong       " + POINT in err
     assert "Next: see the errors above; then again python -m scripts.verify --repair" in err
     assert fetched.read(POINT) == damaged
     assert fetched.read(SMALL) == FILES[SMALL]
@@ -284,7 +284,7 @@ def test_json_tells_every_place(capsys: Capture) -> None:
     code, rows = told(capsys)
 
     assert code == 0
-    assert len(rows) == 50
+    assert len(rows) == 32
     row = rows[POINT]
     assert (row["name"], row["place"], row["state"]) == (NAME, "models", "right")
     assert row["found"]["size"] == len(FILES[POINT])
@@ -304,7 +304,7 @@ def test_what_has_no_pin_is_told_and_no_fault(clone: TestClone, capsys: Capture)
 
     assert code == 0
     assert rows[POINT]["state"] == "unpinned"
-    assert len(rows) == 25
+    assert len(rows) == 16
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
@@ -349,7 +349,7 @@ def test_unknown_names_are_a_usage_error(clone: TestClone, capsys: Capture) -> N
     assert verify.main(["nobody", "raft", "nothing"]) == 2
 
     err = capsys.readouterr().err
-    assert err.startswith("error: unknown names: nobody, nothing\n  params.yaml has: causal_")
+    assert err.startswith("error: unknown names: nobody, nothing\n  params.yaml has: cotracker_")
     assert clone.tree() == {}
 
 

@@ -1,4 +1,4 @@
-"""How bytes are downloaded: the limits of params.yaml, and what the transfers of a run share."""
+"""What the transfers of one run share: the limits of params.yaml and the requests in flight."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ class TransferLimits:
     """The limits that all transfers of a run share."""
 
     def __init__(self, network: Network) -> None:
-        """Make as many slots as there may be ranges in flight."""
+        """Allow as many requests in flight as `network.connections`."""
         self.network = network
         self.slots = threading.Semaphore(network.connections)

@@ -456,7 +456,7 @@ def test_fetch_shows_this_way_if_google_drive_fails(
     run = transfers.attempt(clone, capsys, "tapnet_checkpoint_wo_optstate")
 
     assert run.code == 1
-    assert "quota for today is used up" in run.err
+    assert "daily download quota of the file is exceeded" in run.err
     assert (
         "\n  Make it without Google Drive with `dvc repro fetch@tapnet_checkpoint`, "
         "then `python -m scripts.clean_tapnet`.\n"
