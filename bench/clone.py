@@ -63,7 +63,7 @@ def cached(root: Path, pinned: str) -> Path:
 
 def make(root: Path, entries: Sequence[Entry], env: Mapping[str, str]) -> Clone:
     """Copy the repository, with these entries alone; fetch_minimal wants the first two."""
-    clones.copy(root)
+    clones.copy(root, clones.REPOSITORY)
     _write_params(root, entries)
     _write_sources(root, entries)
     _write_stages(root, entries)

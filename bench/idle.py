@@ -70,10 +70,10 @@ def _ran(rows: Sequence[Row]) -> float:
 
 def _real(root: Path, env: dict[str, str]) -> Place:
     """Make a clone of this very repository, everything in place, with small files."""
-    clones.copy(root)
+    clones.copy(root, clones.REPOSITORY)
     clones.pin(root, _SCALE)
     clones.commit(root, env)
-    _fill(root, [*checkpoints.files(_SCALE).values(), inventory.render(root).encode()])
+    _fill(root, [*checkpoints.files(_SCALE, root).values(), inventory.render(root).encode()])
     return _checked_out(Place(root, env))
 
 

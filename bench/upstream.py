@@ -29,7 +29,7 @@ _REMARK = (
 def upstream(lab: Lab) -> Section:
     """Time the question whether every publisher still serves what is pinned."""
     root = lab.folder()
-    with World(scale=_SCALE) as world:
+    with World(scale=_SCALE, root=clones.REPOSITORY) as world:
         place = _clone(root, lab.env | world.env)
         place.run(*_COMMAND, "--record")
         world.fault("*", Fault.delay(_DELAY))
@@ -43,7 +43,7 @@ def upstream(lab: Lab) -> Section:
 
 
 def _clone(root: Path, env: dict[str, str]) -> Place:
-    clones.copy(root)
+    clones.copy(root, clones.REPOSITORY)
     clones.pin(root, _SCALE)
     clones.commit(root, env)
     return Place(root, env)

@@ -62,7 +62,7 @@ def show(base: Path, world: World, scale: int) -> Demo:
     env = clones.isolated(base / "home") | world.env
     demo = Demo(env)
     first, second = base / "clone", base / "colleague"
-    clones.copy(first)
+    clones.copy(first, clones.REPOSITORY)
     clones.pin(first, scale)
     clones.commit(first, env)
     _fetch(demo, first, world)
@@ -112,7 +112,10 @@ def _write(text: str) -> None:
 def main() -> int:
     """Show the job; return 0 only if every step showed what it should."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="demo-") as folder, World(scale=SCALE) as world:
+    with (
+        tempfile.TemporaryDirectory(prefix="demo-") as folder,
+        World(scale=SCALE, root=clones.REPOSITORY) as world,
+    ):
         demo = show(Path(folder), world, SCALE)
         served = world.served("*")
     took = time.monotonic() - started

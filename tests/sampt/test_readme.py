@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import SCALE
 from tests.sampt import demo
+from tests.sampt.guide import of_its_files
 from tests.world import World, clones
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.world.bucket import Bucket
     from tests.world.teams import Team
 
+pytestmark = of_its_files
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 TABLE = re.findall(r"^\| [^|]+ \| `((?:dvc|python -m) [^`]+)` \| (.+) \|$", README, re.MULTILINE)
@@ -157,10 +159,10 @@ def test_a_project_gets_and_imports_checkpoints(
 
     assert any("alt=media" in request.url for request in bucket.requests)
     things = "models/raft_ckpts/raft-things.pth"
-    assert (project / "raft-things.pth").read_bytes() == files(SCALE)[things]
-    assert (project / "models" / things.removeprefix("models/")).read_bytes() == files(SCALE)[
-        things
-    ]
+    assert (project / "raft-things.pth").read_bytes() == files(SCALE, REPOSITORY)[things]
+    assert (project / "models" / things.removeprefix("models/")).read_bytes() == files(
+        SCALE, REPOSITORY
+    )[things]
     seal = re.search(r"md5: (\w+\.dir)", shared.read("models.dvc").decode())
     assert seal
     assert seal[1] in (project / "models.dvc").read_text()
@@ -191,7 +193,7 @@ def test_four_commands_lead_to_a_colleagues_tree(team: Team) -> None:
 
     assert "A bucket takes four commands" in README
     assert len(ours) == 3
-    assert TestClone(theirs, mine.env).tree() == mine.tree() == files(SCALE)
+    assert TestClone(theirs, mine.env).tree() == mine.tree() == files(SCALE, REPOSITORY)
 
 
 def test_ci_calls_the_test_command_of_the_readme() -> None:
@@ -205,7 +207,7 @@ def test_ci_calls_the_test_command_of_the_readme() -> None:
 @pytest.mark.slow
 def test_the_demo_shows_what_it_should(tmp_path: Path) -> None:
     """Every step of make demo holds, at a smaller scale."""
-    with World(scale=SCALE) as world:
+    with World(scale=SCALE, root=REPOSITORY) as world:
         shown = demo.show(tmp_path, world, SCALE)
 
     assert shown.faults == []
