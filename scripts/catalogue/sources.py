@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue.documents import load
+from scripts.catalogue.documents import dumped, editable, load
 from scripts.catalogue.urls import is_safe
 from scripts.console.errors import CatalogueError
+from scripts.files.disk import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +31,7 @@ class Source:
 
     name: str
     url: str
+    etag: str | None = None
     size: int | None = None
     mirrors: tuple[Mirror, ...] = ()
 
@@ -48,7 +52,8 @@ def read(folder: Path, name: str) -> Source:
     mirrors = tuple(_mirrors(document.get("meta"), faults))
     if faults:
         raise CatalogueError(where, faults)
-    return Source(name, str(url), size, mirrors)
+    etag = deps[0].get("checksum")
+    return Source(name, str(url), None if etag is None else str(etag), size, mirrors)
 
 
 def _mirrors(meta: object, faults: list[str]) -> Iterator[Mirror]:
@@ -65,3 +70,38 @@ def _mirrors(meta: object, faults: list[str]) -> Iterator[Mirror]:
             faults.append(f"meta.mirrors: {member!r} is not the name of a member")
         else:
             yield Mirror(url, member)
+
+
+# What DVC leaves out of the md5 by which it knows a .dvc file.
+_ASIDE = {"desc", "frozen", "isexec", "labels", "locked", "md5", "meta", "metric", "nfiles",
+          "persist", "size", "type"}  # fmt: skip
+
+
+def record(folder: Path, name: str, *, etag: str | None, size: int | None) -> bool:
+    """Remember what the publisher says; tell whether that was news. Raise DiskError."""
+    path = folder / f"{name}.dvc"
+    document = editable(path)
+    dep, seen = document["deps"][0], {"checksum": etag, "size": size}
+    if all(dep.get(key) == value for key, value in seen.items()):
+        return False
+    for key, value in seen.items():
+        dep.pop(key, None) if value is None else dep.update({key: value})
+    for key in ("md5", "size", "nfiles"):
+        document["outs"][0].pop(key, None)  # what was downloaded once is of another version
+    document["md5"] = _md5(document)
+    replace(path, dumped(document).encode())
+    return True
+
+
+def _md5(document: dict[str, Any]) -> str:
+    known = {key: value for key, value in document.items() if (key, value) != ("wdir", ".")}
+    text = json.dumps(_without(known), sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _without(value: Any) -> Any:  # noqa: ANN401 - any value a yaml file can hold
+    if isinstance(value, list):
+        return [_without(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _without(each) for key, each in value.items() if key not in _ASIDE}
+    return value

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.checkout.clone import Clone
+    from scripts.download.limits import TransferLimits
+    from scripts.download.request import Request
+    from scripts.files.digests import Digest
     from scripts.storage.objects import Opener
 
     Kind = Callable[[Clone, Published], Iterator["Candidate"]]
@@ -33,6 +36,12 @@ class Candidate:
     place: str | Opener
     file: Checkpoint | None = None  # the one it has; None: what the publisher serves
     is_mirror: bool = True  # somebody else's copy: who fails altogether is not asked again
+
+    def download(self, request: Request, limits: TransferLimits) -> Digest:
+        """Fill `request.part`; return its digest once it is the pinned one."""
+        from scripts.checkout.carry import carry  # noqa: PLC0415
+
+        return carry(self, request, limits)
 
     def failed(self, error: SourceError) -> str:
         """Return the error's headline with the name that users know the place by."""

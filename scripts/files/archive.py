@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from scripts.console.errors import ArchiveError
+from scripts.files import stream
+from scripts.files.disk import check_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from typing_extensions import Self
+
+    from scripts.files.digests import Digest
 
 _CHUNK = 1 << 20  # bytes
 _LARGEST = 8 << 30  # bytes; bounds what members of unpinned size can fill: the tree has 9.3 GB
@@ -36,6 +40,21 @@ class _Member:
     name: str
     size: int
     other: str | None
+
+
+def extract(
+    path: Path, targets: Mapping[str, Path], sizes: Mapping[str, int | None]
+) -> Iterator[tuple[str, Digest]]:
+    """Write members of an archive to their targets; yield the name and the digest of each.
+
+    `sizes` maps a member's name to its pinned size in bytes, if that is known. The archive and
+    the room on the disk are checked before the first write. Raises ArchiveError, RoomError or
+    DiskError.
+    """
+    needed = check(path, {name: sizes.get(name) for name in targets})
+    check_room(next(iter(targets.values())), needed, what=path.stem)
+    for name, chunks in members(path, set(targets)):
+        yield name, stream.pour(chunks, targets[name], sha256=True)
 
 
 def check(path: Path, wanted: Mapping[str, int | None]) -> int:
