@@ -29,7 +29,7 @@ SCALE = 10_000  # the synthetic files are so much smaller than the real ones
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    """Every publisher, serving the synthetic checkpoints under the real addresses."""
+    """Every publisher of the paper, serving the synthetic checkpoints."""
     with World(scale=SCALE) as running:
         yield running
 
@@ -37,11 +37,7 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone pinned to the synthetic checkpoints, with nothing fetched."""
-    root = tmp_path_factory.mktemp("template") / "clone"
-    making.copy(root)
-    making.pin(root, SCALE)
-    making.commit(root, making.isolated(root.parent))
-    return root
+    return making.template(tmp_path_factory.mktemp("template"), SCALE)
 
 
 @pytest.fixture
@@ -81,12 +77,12 @@ def local(team: Team) -> TestClone:
 
 @pytest.fixture(scope="session")
 def filled(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone that `dvc repro models.dvc` has filled, to be copied from."""
+    """A clone that `scripts.fetch complete` has filled, to be copied from."""
     folder = tmp_path_factory.mktemp("filled")
     shutil.copytree(template, folder / "clone", symlinks=True)
     with World(scale=SCALE) as running:
         whole = TestClone(folder / "clone", making.isolated(folder / "isolated") | running.env)
-        whole.run("dvc", "repro", "-q", "models.dvc", check=True)
+        whole.run("python", "-m", "scripts.fetch", "complete", check=True)
     return whole.root
 
 

@@ -147,7 +147,7 @@ def test_a_tiny_run_measures_ours_beside_wget() -> None:
 
 @needs_nginx
 def test_a_tiny_run_asks_every_publisher() -> None:
-    """The real command knows the state of all 21, whose answers come late."""
+    """The real command knows the state of all, whose answers come late."""
     made = main.measure(TINY, ["upstream"], reduced=True)
 
     (section,) = made.sections

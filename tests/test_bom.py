@@ -15,22 +15,22 @@ from cyclonedx.validation.json import JsonStrictValidator
 from scripts import bom
 from scripts.catalogue import artifacts, bill, params, pins, sources
 from tests.world.checkpoints import files
-from tests.world.clones import REPOSITORY
+from tests.world.clones import PAPER
 
 if TYPE_CHECKING:
     from tests.world.clones import TestClone
 
-HOLDS = params.read(REPOSITORY / "params.yaml")
+HOLDS = params.read(PAPER / "params.yaml")
 THINGS = "models/raft_ckpts/raft-things.pth"
 MAGIC_LEAP = "LicenseRef-MagicLeap-noncommercial-research"
 NOTE = "non-commercial research only; may not be redistributed"
-GLUE = "models/superglue_ckpts/superglue_indoor.pth"
+GLUE = "models/superglue_ckpts/superglue_outdoor.pth"
 
 
 @pytest.fixture
 def real(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in the real repository, with no time set."""
-    monkeypatch.chdir(REPOSITORY)
+    """Stand in the paper's repository, with no time set."""
+    monkeypatch.chdir(PAPER)
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
 
 
@@ -43,7 +43,7 @@ def components(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize("epoch", [None, 0, 1_700_000_000])
 def test_the_bill_is_valid(epoch: int | None) -> None:
     """By the strict schema of CycloneDX 1.6, formats and SPDX identifiers included."""
-    text = bill.render(REPOSITORY, epoch=epoch)
+    text = bill.render(PAPER, epoch=epoch)
 
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
 
@@ -54,13 +54,13 @@ def test_the_bill_is_valid(epoch: int | None) -> None:
 @pytest.mark.usefixtures("real")
 def test_every_file_has_its_component() -> None:
     """Name, version, md5 and sha256, size, licence, source repository and address."""
-    pinned, words = pins.read(REPOSITORY / "dvc.lock"), artifacts.read(REPOSITORY / "dvc.yaml")
+    pinned, words = pins.read(PAPER / "dvc.lock"), artifacts.read(PAPER / "dvc.yaml")
 
-    rows = components(bill.render(REPOSITORY))
+    rows = components(bill.render(PAPER))
 
     assert list(rows) == sorted(HOLDS.files)
     for entry in HOLDS.published.values():
-        url = sources.read(REPOSITORY / "sources", entry.name).url
+        url = sources.read(PAPER / "sources", entry.name).url
         for file in entry.files:
             row = rows[file.path]
             hashes = {item["alg"]: item["content"] for item in row["hashes"]}
@@ -120,11 +120,11 @@ def test_the_same_repository_gives_the_same_bill(capsys: pytest.CaptureFixture[s
     codes = [bom.main([]) for _ in range(2)]
 
     first, _, second = capsys.readouterr().out.partition("}\n{")
-    serial = json.loads(bill.render(REPOSITORY))["serialNumber"]
+    serial = json.loads(bill.render(PAPER))["serialNumber"]
     assert codes == [0, 0]
-    assert (first + "}\n", "{" + second) == (bill.render(REPOSITORY),) * 2
+    assert (first + "}\n", "{" + second) == (bill.render(PAPER),) * 2
     assert uuid.UUID(serial).version == 5
-    assert serial != json.loads(bill.render(REPOSITORY, epoch=1))["serialNumber"]
+    assert serial != json.loads(bill.render(PAPER, epoch=1))["serialNumber"]
 
 
 @pytest.mark.usefixtures("real")
@@ -137,7 +137,7 @@ def test_the_bill_is_written_where_it_is_wanted(
     code = bom.main(["--output", str(tmp_path / "bom.json")])
 
     assert (code, capsys.readouterr().out) == (0, "")
-    assert (tmp_path / "bom.json").read_text() == bill.render(REPOSITORY, epoch=1_700_000_000)
+    assert (tmp_path / "bom.json").read_text() == bill.render(PAPER, epoch=1_700_000_000)
     assert '"timestamp": "2023-11-14T22:13:20Z"' in (tmp_path / "bom.json").read_text()
 
 
@@ -165,7 +165,7 @@ def test_a_link_stays_a_link_and_a_device_a_device(tmp_path: Path) -> None:
 
     assert codes == [0, 0]
     assert (tmp_path / "link").readlink() == Path("bom.json")
-    assert (tmp_path / "bom.json").read_text() == bill.render(REPOSITORY)
+    assert (tmp_path / "bom.json").read_text() == bill.render(PAPER)
     assert Path("/dev/null").is_char_device()
 
 
@@ -196,7 +196,7 @@ def test_what_is_not_known_is_left_out(clone: TestClone) -> None:
 
     rows = components(text)
     glue = rows[GLUE]
-    assert len(rows) == 25
+    assert len(rows) == 16
     assert set(glue) == {"type", "bom-ref", "name", "externalReferences"}
     assert [item["type"] for item in glue["externalReferences"]] == ["distribution"]
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None

@@ -109,7 +109,7 @@ def test_a_licence_that_restricts_is_told_once_for_its_family(
 ) -> None:
     """With the first file of the family, not with the second, and never twice."""
     said: list[str] = []
-    for names in (["superpoint_v1"], ["superglue_indoor"], ["superpoint_v1"]):
+    for names in (["superpoint_v1"], ["superglue_outdoor"], ["superpoint_v1"]):
         assert fetch.main(names) == 0
         out, err = capsys.readouterr()
         assert err == ""

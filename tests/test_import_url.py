@@ -59,7 +59,7 @@ def test_an_imported_file_is_fetched_pinned_and_linked(clone: TestClone, importe
     assert clone.objects()[md5(DATA)] == DATA
     assert pins.read(clone.root / "dvc.lock")[PATH] == pins.Pin(md5(DATA), len(DATA))
     assert "first use: no pin yet" in imported.out
-    assert re.search(r"nfiles: 26\n", clone.read("models.dvc").decode())
+    assert re.search(r"nfiles: 17\n", clone.read("models.dvc").decode())
 
 
 def test_the_diff_is_all_there_is_to_commit(clone: TestClone, imported: Ran) -> None:

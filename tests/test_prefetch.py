@@ -47,13 +47,13 @@ def minimal() -> dict[str, bytes]:
 def test_everything_comes_at_once_and_dvc_has_nothing_left_to_do(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """25 lines say which source served which file; then no stage runs, and nothing is hashed."""
+    """16 lines say which source served which file; then no stage runs, and nothing is hashed."""
     assert fetch.main(["complete"]) == 0
 
     told = capsys.readouterr()
     assert clone.tree() == files(SCALE)
-    assert len([line for line in told.out.splitlines() if "  downloaded from " in line]) == 25
-    assert told.out.splitlines()[-1] == "21 of 21 are in place"
+    assert len([line for line in told.out.splitlines() if "  downloaded from " in line]) == 16
+    assert told.out.splitlines()[-1] == "12 of 12 are in place"
     assert re.findall("^licence of (.*?):", told.out, re.MULTILINE) == ["cotracker", "superglue"]
     assert told.err == ""
     world.clear()
@@ -90,8 +90,8 @@ def test_an_existing_tree_is_checked_and_kept(
 
     assert fetch.main(["complete"]) == 0
 
-    assert (world.requests, len(clone.objects())) == ([], 25)
-    assert capsys.readouterr().out.count("kept: already in place") == 25
+    assert (world.requests, len(clone.objects())) == ([], 16)
+    assert capsys.readouterr().out.count("kept: already in place") == 16
 
 
 def test_one_archive_lies_on_the_disk_at_a_time(
@@ -121,14 +121,14 @@ def test_one_archive_lies_on_the_disk_at_a_time(
 
 
 def test_hosts_take_turns(clone: TestClone) -> None:
-    """The nine files of one host do not stand in a row before those of the others."""
+    """The three files of one host do not stand in a row before those of the others."""
     here = Clone.at(clone.root)
 
     mixed = parallel._mixed(here, parallel.select(here, ["complete"]))  # noqa: SLF001
 
-    assert len(mixed) == 21
+    assert len(mixed) == 12
     assert {entry.name for entry in mixed[:5]} == {
-        "sam_vit_b", "sam_hq_vit_b", "sam_mobile_vit_t", "causal_tapir_checkpoint",
+        "sam_vit_b", "sam_hq_vit_h", "sam_mobile_vit_t", "tapnet_checkpoint",
         "tapnet_checkpoint_wo_optstate",
     }  # fmt: skip
 
@@ -140,11 +140,11 @@ def test_what_cannot_come_is_told_once_and_the_rest_comes(
     world.fault("*sam_vit_b*", Fault.status(404))
     world.fault("*sam_vit_l*", Fault.corrupt())
 
-    code = fetch.main(["sam_vit_b", "sam_vit_l", "sam_vit_h"])
+    code = fetch.main(["sam_vit_b", "sam_vit_l", "sam_hq_vit_h"])
 
     told = capsys.readouterr().err
     assert code == 1
-    assert list(clone.tree()) == ["models/sam_ckpts/sam_vit_h_4b8939.pth"]
+    assert list(clone.tree()) == ["models/samhq_ckpts/sam_hq_vit_h.pth"]
     assert told.startswith("error: 2 of 3 could not be brought\n")
     assert "sam_vit_b: dl.fbaipublicfiles.com: 404" in told
     assert "sam_vit_l: bytes from dl.fbaipublicfiles.com do not match the pin" in told

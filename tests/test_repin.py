@@ -108,7 +108,7 @@ def test_what_is_served_as_pinned_is_nothing_to_do(
     """The publisher's own hash spares the download; where there is none, the bytes tell."""
     before = state(complete)
 
-    proven = ran(capsys, "causal_tapir_checkpoint", "--accept")
+    proven = ran(capsys, "tapnet_checkpoint", "--accept")
     asked = world.served()
     brought = ran(capsys, NAME, "--accept")
 

@@ -17,7 +17,7 @@ from scripts.console.errors import CatalogueError, PickleError
 from scripts.pickles import screening, weights_only
 from tests.pickles import numpy1, pickling
 from tests.pickles.pickling import RUN, TRICKS, npy, state_dict, stream, tar, torch
-from tests.world.checkpoints import files
+from tests.world.checkpoints import PAPER, files
 from tests.world.clones import REPOSITORY
 from tests.world.formats import noise, zip_of
 
@@ -60,7 +60,7 @@ MILD = {"attribute of a class", "dotted name", "getattr by instance", "module be
 def screened(path: Path, data: bytes, file: str = SAM) -> Screening:
     """Screen these bytes as if they were a file of the tree."""
     path.write_bytes(data)
-    found = screening.screen(path, screening.allowed(REPOSITORY, [file])[file])
+    found = screening.screen(path, screening.allowed(PAPER, [file])[file])
     assert path.read_bytes() == data
     return found
 
@@ -303,7 +303,7 @@ def test_weights_only_refuses_what_torch_does_not_know(tmp_path: Path) -> None:
 
 def test_the_lists_are_sorted_and_name_what_torch_takes() -> None:
     """What every file may import is of torch's own list, or numpy's."""
-    lists = screening.allowed(REPOSITORY, [SAM, TAPNET])
+    lists = screening.allowed(PAPER, [SAM, TAPNET])
     strange = {name for name in lists[SAM] - weights_only.GLOBALS if not name.startswith("numpy")}
 
     assert strange == {"torch.CharStorage"} - weights_only.GLOBALS
@@ -341,7 +341,7 @@ def test_all_that_is_here_is_scanned(clone: TestClone, capsys: pytest.CaptureFix
 
     out, err = capsys.readouterr()
     assert (code, out.count("  fine: torch zip")) == (0, 2)
-    assert err == "23 of 25 files are not here and were not scanned\n"
+    assert err == "14 of 16 files are not here and were not scanned\n"
 
 
 def test_a_hostile_file_fails(clone: TestClone, capsys: pytest.CaptureFixture[str]) -> None:
@@ -377,8 +377,8 @@ def test_a_program_reads_json(clone: TestClone, capsys: pytest.CaptureFixture[st
     ("words", "code", "told"),
     [
         (["sam_vit_b", "sam_vit_l"], 1, "2 of 2 files are not here\n  missing  models/sam_ckpts"),
-        ([], 1, "25 of 25 files are not here"),
-        (["sam", "b"], 2, "unknown names: sam, b\n  params.yaml has: causal_tapir_checkpoint,"),
+        ([], 1, "16 of 16 files are not here"),
+        (["sam", "b"], 2, "unknown names: sam, b\n  params.yaml has: cotracker_stride_4_wind_8,"),
         (["sam"], 2, "unknown name: sam\n"),
         (["x" * 5000], 2, "unknown name: xxx"),
     ],
@@ -434,7 +434,7 @@ def test_the_judge_lets_weights_pass(tmp_path: Path) -> None:
     """Also for a path of no known family, and for what is no pickle at all."""
     for data in (torch(state_dict()), noise("a", 999)):
         (tmp_path / "part").write_bytes(data)
-        screening.judge(REPOSITORY, "models/new/file.pth", tmp_path / "part")
+        screening.judge(PAPER, "models/new/file.pth", tmp_path / "part")
 
 
 def test_the_judge_refuses_what_reaches_for_more(tmp_path: Path) -> None:
@@ -442,7 +442,7 @@ def test_the_judge_refuses_what_reaches_for_more(tmp_path: Path) -> None:
     (tmp_path / "part").write_bytes(torch(RUN[:-1]))
 
     with pytest.raises(PickleError) as caught:
-        screening.judge(REPOSITORY, "models/new/file.pth", tmp_path / "part")
+        screening.judge(PAPER, "models/new/file.pth", tmp_path / "part")
 
     assert caught.value.what == "models/new/file.pth: loading it would run more than weights need"
     assert "imports    os.system" in caught.value.details

@@ -15,7 +15,7 @@ from scripts.catalogue import documents, lock
 from scripts.catalogue.pins import Pin
 from scripts.console.errors import CatalogueError, DiskError
 from tests.world.checkpoints import files
-from tests.world.clones import REPOSITORY
+from tests.world.clones import PAPER, REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A copy of what the seal is made of, out of the real repository."""
+    """A copy of what the seal is made of, of the paper."""
     for name in ("params.yaml", "dvc.yaml", "dvc.lock", "models.dvc"):
-        shutil.copy(REPOSITORY / name, tmp_path)
+        shutil.copy(PAPER / name, tmp_path)
     shutil.copytree(REPOSITORY / "scripts", tmp_path / "scripts")
     return tmp_path
 
@@ -95,7 +95,7 @@ def test_a_change_of_code_reaches_the_lock(root: Path) -> None:
 def test_a_change_of_a_param_reaches_the_lock(root: Path) -> None:
     """In full, not as yaml aliases, which DVC does not write."""
     lock.write(root)
-    edit(root / "params.yaml", "  sam_hq_vit_b:\n", f'  sam_hq_vit_b:\n    sha256: "{"1" * 64}"\n')
+    edit(root / "params.yaml", "  cotracker_stride_4_wind_8:\n", f'  cotracker_stride_4_wind_8:\n    sha256: "{"1" * 64}"\n')
 
     assert lock.write(root) == ["dvc.lock", "models.dvc"]
 

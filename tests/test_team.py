@@ -32,7 +32,7 @@ def test_a_complete_remote_is_said_in_one_screen(local: TestClone) -> None:
     assert told.stdout.splitlines()[1:] == [
         "rights   read yes, write yes",
         "verify   on",
-        "holds    26 of 26 pinned files, the content of 0 proved",
+        "holds    16 of 16 pinned files, the content of 0 proved",
         "link     hardlink",
         "pull     would transfer 0 files",
     ]
@@ -46,7 +46,7 @@ def test_a_clone_without_files_learns_what_a_pull_transfers(local: TestClone, te
 
     told = json.loads(done.stdout)
     assert done.returncode == 0
-    assert told["pull"] == {"files": 26, "bytes": sum(map(len, local.objects().values()))}
+    assert told["pull"] == {"files": 16, "bytes": sum(map(len, local.objects().values()))}
     assert {file["state"] for file in told["files"]} == {"held"}
     assert not any(file["cached"] for file in told["files"])
     stages = {file["path"]: file["stage"] for file in told["files"]}
@@ -66,7 +66,7 @@ def test_damage_in_a_folder_is_found_and_mended(local: TestClone, data: bytes) -
     assert (found.returncode, f"damaged  {SAM}" in found.stdout) == (1, True)
     assert SAM in found.stderr
     assert mended.returncode == 0, mended.stderr
-    assert "the content of 26 proved" in mended.stdout
+    assert "the content of 16 proved" in mended.stdout
     assert beside(local, SAM).read_bytes() == FILES[SAM]
 
 
@@ -92,7 +92,7 @@ def test_what_is_missing_comes_with_the_next_step(local: TestClone) -> None:
     told = command(local, "check")
 
     assert (told.returncode, f"missing  {SAM}" in told.stdout) == (1, True)
-    assert told.stderr.startswith("error: team: a pull would lack 1 of 26 files\n")
+    assert told.stderr.startswith("error: team: a pull would lack 1 of 16 files\n")
     assert "`dvc push -r team`" in told.stderr
     assert "`dvc repro models.dvc`" in told.stderr
 
@@ -116,7 +116,7 @@ def test_a_cache_that_cannot_be_written_leaves_the_link_open(local: TestClone) -
 
     assert told.returncode == 0, told.stderr
     assert "link     not known: " in told.stdout
-    assert "holds    26 of 26" in told.stdout
+    assert "holds    16 of 16" in told.stdout
 
 
 def test_a_cache_that_can_only_copy_says_what_that_costs(local: TestClone) -> None:
@@ -129,15 +129,15 @@ def test_a_cache_that_can_only_copy_says_what_that_costs(local: TestClone) -> No
 
 
 def test_publish_leaves_out_what_may_not_be_passed_on(team: Team, bucket: Bucket) -> None:
-    """23 of 26 objects; the three are named with their licence."""
+    """14 of 16 objects; the two are named with their licence."""
     owner = team.owner()
 
     done = command(owner, "publish", "team")
 
     assert done.returncode == 0, done.stderr
-    assert "team: 23 files pushed to gs://lab/checkpoints\n" in done.stdout
+    assert "team: 14 files pushed to gs://lab/checkpoints\n" in done.stdout
     assert [line.split()[2] for line in done.stdout.splitlines() if "left out" in line] == KEPT
-    assert len(bucket.objects()) == 23
+    assert len(bucket.objects()) == 14
     assert not {place(path) for path in KEPT} & bucket.objects().keys()
 
 
@@ -148,7 +148,7 @@ def test_publish_mends_on_its_way(team: Team, bucket: Bucket) -> None:
 
     done = command(owner, "publish", "team")
 
-    assert "team: 23 files pushed" in done.stdout, done.stderr
+    assert "team: 14 files pushed" in done.stdout, done.stderr
     assert bucket.objects()[place(SAM)] == FILES[SAM]
 
 
@@ -169,7 +169,7 @@ def test_publish_wants_the_files_first(team: Team, bucket: Bucket) -> None:
     done = command(team.colleague(), "publish", "team")
 
     assert done.returncode == 1
-    assert "nothing was pushed, for 23 files are not in the cache" in done.stderr
+    assert "nothing was pushed, for 14 files are not in the cache" in done.stderr
     assert bucket.objects() == {}
 
 
@@ -183,7 +183,7 @@ def test_publish_says_what_did_not_arrive(
     told = command(local, "publish", "team")
 
     assert told.returncode == 1
-    assert "1 of 23 files did not arrive" in told.stderr
+    assert "1 of 14 files did not arrive" in told.stderr
 
 
 def test_a_licence_that_is_not_known_is_kept_back(local: TestClone) -> None:
@@ -246,8 +246,8 @@ def test_a_server_that_says_little_is_believed_what_it_says(team: Team, bucket: 
     refused = command(reader, "check")
 
     assert "rights   read yes, write no" in told.stdout
-    assert "holds    25 of 26 pinned files, the content of 1 proved" in told.stdout
-    assert "holds    25 of 26 pinned files, the content of 25 proved" in read.stdout
+    assert "holds    15 of 16 pinned files, the content of 1 proved" in told.stdout
+    assert "holds    15 of 16 pinned files, the content of 15 proved" in read.stdout
     assert (refused.returncode, "may not be read by you" in refused.stderr) == (2, True)
 
 
@@ -326,7 +326,7 @@ def test_a_service_account_file_is_used(team: Team, bucket: Bucket, tmp_path: Pa
     told = command(clone, "check")
 
     assert push.returncode == 0, push.stderr
-    assert "holds    1 of 26" in told.stdout
+    assert "holds    1 of 16" in told.stdout
     tokens = {r.headers.get("authorization") for r in bucket.requests if "/storage/" in r.url}
     assert tokens == {"Bearer opened"}
 

@@ -11,7 +11,7 @@ from scripts import tree
 from scripts.catalogue import inventory, params
 from scripts.console.errors import CatalogueError, CheckpointError
 from tests.world.checkpoints import files
-from tests.world.clones import REPOSITORY
+from tests.world.clones import PAPER, REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ SAM = "models/sam_ckpts/sam_vit_b_01ec64.pth"
 
 @pytest.fixture
 def full(clone: TestClone) -> TestClone:
-    """A clone with a file, of whatever content, at each of the 25 places."""
+    """A clone with a file, of whatever content, at each of the 16 places."""
     for path in files(10_000):
         (clone.root / path).parent.mkdir(parents=True, exist_ok=True)
         (clone.root / path).write_bytes(b"hashes are not tree's")
@@ -150,11 +150,11 @@ def test_strays_and_missing_are_told_together(
 def test_a_fresh_clone_misses_everything_but_the_folder(
     clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All 25 are named, with the commands that bring them."""
+    """All 16 are named, with the commands that bring them."""
     code = tree.main([])
 
     err = capsys.readouterr().err
-    assert (code, err.count("\n  missing  models/")) == (1, 25)
+    assert (code, err.count("\n  missing  models/")) == (1, 16)
     assert "dvc repro models.dvc" in err
     assert not (clone.root / "models").exists()
 
@@ -195,7 +195,7 @@ def test_what_nothing_is_said_of_is_null(clone: TestClone) -> None:
 
     rows = json.loads(inventory.render(clone.root))["files"]
 
-    assert len(rows) == 25
+    assert len(rows) == 16
     assert all(row["md5"] is row["license"] is row["source"] is None for row in rows)
 
 
@@ -214,7 +214,7 @@ def test_a_disk_that_refuses_the_inventory_is_told(
 
 def test_check_raises_what_main_prints(tmp_path: Path) -> None:
     """Another command may ask for the same check."""
-    holds = params.read(REPOSITORY / "params.yaml")
+    holds = params.read(PAPER / "params.yaml")
 
     with pytest.raises(CheckpointError, match=f"0 stray, {len(holds.files)} missing"):
         inventory.check(tmp_path, holds)

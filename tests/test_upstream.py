@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     Capture = pytest.CaptureFixture[str]
 
 FILES = files(10_000)
-BUCKET = f"{TAPNET}/causal_tapir_checkpoint.npy"
-TAPIR = "causal_tapir_checkpoint"
+BUCKET = f"{TAPNET}/checkpoint.npy"
+TAPIR = "tapnet_checkpoint"
 PROVEN = {
-    "sam_hq_vit_h", "sam_mobile_vit_t", TAPIR, "tapir_checkpoint_panning", "tapnet_checkpoint",
-    "superglue_outdoor", "superpoint_v1", "raft",
+    "sam_hq_vit_h", "sam_mobile_vit_t", TAPIR, "superglue_outdoor", "superpoint_v1", "raft",
 }  # fmt: skip
 
 
@@ -71,7 +70,7 @@ def test_headers_alone_tell_what_is_known(clone: TestClone, world: World, capsys
     seen = look(capsys)
 
     assert seen.code == 2
-    assert len(seen.rows) == 21
+    assert len(seen.rows) == 12
     assert {name for name, state in seen.states.items() if state == "same"} == PROVEN
     assert set(seen.states.values()) == {"same", "unknown"}
     assert {request.method for request in world.requests} == {"HEAD"}
@@ -88,21 +87,21 @@ def test_what_was_recorded_is_compared(clone: TestClone, capsys: Capture) -> Non
     assert {row["written"] for row in first.rows.values()} == {True}
     assert {row["written"] for row in second.rows.values()} == {False}
     assert set(second.states.values()) == {"same", "unchanged"}
-    assert len(sources.splitlines()) == 21
+    assert len(sources.splitlines()) == 12
 
 
 def test_all_publishers_are_asked_at_once(clone: TestClone, world: World, capsys: Capture) -> None:
     """None is answered before the last has been asked."""
     del clone
-    together = threading.Barrier(6)
+    together = threading.Barrier(3)
 
     def wait(_: Request, reply: Reply) -> Reply:
         together.wait(20)
         return reply
 
-    world.fault(f"{FBAI}/*", Fault("together", wait), times=6)
+    world.fault(f"{FBAI}/*", Fault("together", wait), times=3)
 
-    assert len(look(capsys).rows) == 21
+    assert len(look(capsys).rows) == 12
     assert not together.broken
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scripts.catalogue import inventory, lock, params, pins, urls
 from scripts.console.errors import CheckpointError
-from tests.world.clones import REPOSITORY
+from tests.world.clones import PAPER
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -103,7 +103,7 @@ def test_the_small_repository_is_a_good_one(tmp_path: Path) -> None:
     """What is mutated below is read without a fault as it is."""
     for name, text in (("params.yaml", PARAMS), ("dvc.lock", LOCK), ("models.dvc", SEAL)):
         (tmp_path / name).write_text(text)
-    shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
+    shutil.copy(PAPER / "dvc.yaml", tmp_path)
 
     assert set(lock.render(tmp_path)) == {"dvc.lock", "models.dvc"}
 

@@ -285,7 +285,7 @@ def test_an_unknown_name_is_told_with_the_known_ones(
 
     err = capsys.readouterr().err
     assert code == 2
-    assert err.startswith("error: unknown names: sam_vit_x, sam\n  params.yaml has: causal_tapir_c")
+    assert err.startswith("error: unknown names: sam_vit_x, sam\n  params.yaml has: cotracker_stri")
     assert (clone.tree(), clone.objects(), world.requests) == ({}, {}, [])
 
 

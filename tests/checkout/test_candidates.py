@@ -106,7 +106,7 @@ def test_a_folder_of_the_team_that_may_not_be_read_costs_one_line(clone: TestClo
     """Rights that somebody forgot: the first file tells why, the others are not tried there."""
     held = team(clone)
     held.parent.chmod(0o000)
-    names = (NAME, "superpoint_v1", "superglue_indoor")
+    names = (NAME, "superpoint_v1", "superglue_outdoor")
 
     done = clone.run(*without_root(), sys.executable, "-m", "scripts.fetch", *names)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scripts.catalogue import documents
 from scripts.console.errors import UsageError
 from scripts.curation import yaml_lines
-from tests.world.clones import GUIDE, REPOSITORY
+from tests.world.clones import PAPER
 
-PARAMS, STAGES = GUIDE["params.yaml"], GUIDE["dvc.yaml"]
+PARAMS, STAGES = ((PAPER / name).read_text() for name in ("params.yaml", "dvc.yaml"))
 SHIPPED = [
     (text, section, name)
     for file, sections in (
@@ -23,7 +23,7 @@ SHIPPED = [
         ("dvc.yaml", ("stages", "artifacts")),
         ("dvc.lock", ("stages",)),
     )
-    for text in [(REPOSITORY / file).read_text()]
+    for text in [(PAPER / file).read_text()]
     for section in sections
     for name in documents.data(text)[section]
 ]

@@ -36,9 +36,9 @@ DRIVEN = "tapnet_checkpoint_wo_optstate"
 DRIVEN_PATH = "models/tapnet_ckpts/open_source_ckpt/checkpoint_wo_optstate.npy"
 PAGE = b"\n <!DOCTYPE html><html><head><title>Please log in &amp; wait</title></head></html>"
 SIGNED = "https://cas-bridge.xethub.hf.co/*"
-HUGGING = "sam_hq_vit_b"
-HUGGING_URL = f"{HQ_67AB}/sam_hq_vit_b.pth"
-HUGGING_PATH = "models/samhq_ckpts/sam_hq_vit_b.pth"
+HUGGING = "sam_hq_vit_h"
+HUGGING_URL = f"{HQ_67AB}/sam_hq_vit_h.pth"
+HUGGING_PATH = "models/samhq_ckpts/sam_hq_vit_h.pth"
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.world.reply import Reply
 
 DATA = noise(2 * MIB + 99)  # three blocks
-HUGGING = f"{HQ_67AB}/sam_hq_vit_b.pth"
+HUGGING = f"{HQ_67AB}/sam_hq_vit_h.pth"
 ETAG = '"right"'
 PIN = Pin(md5(DATA), len(DATA))
 NETWORK = Network(connections=3, retries=1, backoff=0.001, timeout=0.1)

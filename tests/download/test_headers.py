@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SERVED = published(10_000)
 DATE = "Wed, 05 Apr 2023 16:00:00 GMT"
-HUGGING = f"{HQ_67AB}/sam_hq_vit_b.pth"
+HUGGING = f"{HQ_67AB}/sam_hq_vit_h.pth"
 GITHUB = f"{MOBILE_SAM}/weights/mobile_sam.pt"
 BUCKET = f"{TAPNET}/checkpoint.npy"
 DROPBOX = ARCHIVES["raft"]

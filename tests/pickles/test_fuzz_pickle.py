@@ -19,7 +19,7 @@ from scripts.console.errors import PickleError
 from scripts.pickles import screening
 from scripts.pickles.machine import UNKNOWN, follow
 from tests.pickles import numpy1, pickling
-from tests.world.clones import REPOSITORY
+from tests.world.clones import PAPER, REPOSITORY
 from tests.world.formats import zip_of
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def peak() -> int:
 def test_no_pickle_breaks_a_command(share: int, tmp_path: Path) -> None:
     """10,000 mutated pickles: a PickleError or none, the file as it was, and no memory bomb."""
     chance, path, before = random.Random(share), tmp_path / "file", peak()  # noqa: S311
-    allowed = screening.allowed(REPOSITORY, [PATH])[PATH]
+    allowed = screening.allowed(PAPER, [PATH])[PATH]
     for number in range(RUNS // SHARES):
         data = mutated(chance)
         path.write_bytes(data)

@@ -1,15 +1,21 @@
-"""Synthetic stand-ins for the 25 checkpoints and what their 21 addresses serve."""
+"""Synthetic stand-ins for the files of a catalogue, and what their addresses serve."""
 
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from scripts.catalogue import params, sources
 from tests.world import formats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from scripts.catalogue.params import Catalogue
+
+PAPER = Path(__file__).with_name("paper")  # the tests' own catalogue
 MIB = 1024 * 1024
 FBAI = "https://dl.fbaipublicfiles.com"
 DROPBOX = "https://www.dropbox.com"
@@ -56,86 +62,65 @@ SIZES: Mapping[str, int] = {
     "tapnet_ckpts/open_source_ckpt/checkpoint_wo_optstate.npy": 11 * MIB,
 }
 
-# Address -> the path under models/ it serves as such.
-PLAIN: Mapping[str, str] = {
-    f"{FBAI}/segment_anything/sam_vit_b_01ec64.pth": "sam_ckpts/sam_vit_b_01ec64.pth",
-    f"{FBAI}/segment_anything/sam_vit_l_0b3195.pth": "sam_ckpts/sam_vit_l_0b3195.pth",
-    f"{FBAI}/segment_anything/sam_vit_h_4b8939.pth": "sam_ckpts/sam_vit_h_4b8939.pth",
-    f"{HQ_67AB}/sam_hq_vit_b.pth": "samhq_ckpts/sam_hq_vit_b.pth",
-    f"{HQ_67AB}/sam_hq_vit_l.pth": "samhq_ckpts/sam_hq_vit_l.pth",
-    f"{HQ_67AB}/sam_hq_vit_h.pth": "samhq_ckpts/sam_hq_vit_h.pth",
-    f"{HQ_A3A7}/sam_hq_vit_tiny.pth": "samhq_ckpts/sam_hq_vit_t.pth",
-    f"{MOBILE_SAM}/weights/mobile_sam.pt": "sam_mobile_ckpts/sam_mobile_vit_t.pth",
-    f"{TAPNET}/causal_tapir_checkpoint.npy": (
-        "tapir_ckpts/open_source_ckpt/causal_tapir_checkpoint.npy"
-    ),
-    f"{TAPNET}/tapir_checkpoint_panning.npy": (
-        "tapir_ckpts/open_source_ckpt/tapir_checkpoint_panning.npy"
-    ),
-    f"{TAPNET}/checkpoint.npy": "tapnet_ckpts/open_source_ckpt/checkpoint.npy",
-    DRIVE: "tapnet_ckpts/open_source_ckpt/checkpoint_wo_optstate.npy",
-    f"{SUPERGLUE}/superglue_indoor.pth": "superglue_ckpts/superglue_indoor.pth",
-    f"{SUPERGLUE}/superglue_outdoor.pth": "superglue_ckpts/superglue_outdoor.pth",
-    f"{SUPERGLUE}/superpoint_v1.pth": "superglue_ckpts/superpoint_v1.pth",
-    f"{FBAI}/cotracker/cotracker_stride_4_wind_8.pth": (
-        "cotracker_ckpts/cotracker_stride_4_wind_8.pth"
-    ),
-    f"{FBAI}/cotracker/cotracker_stride_4_wind_12.pth": (
-        "cotracker_ckpts/cotracker_stride_4_wind_12.pth"
-    ),
-    f"{FBAI}/cotracker/cotracker_stride_8_wind_16.pth": (
-        "cotracker_ckpts/cotracker_stride_8_wind_16.pth"
-    ),
-}
-
-# Archive -> the address it is published at.
+# The publishers' addresses of the paper: archive -> address, and the addresses of plain files.
 ARCHIVES: Mapping[str, str] = {
     "pips": f"{DROPBOX}/s/glk6jmoa9yeervl/reference_model.tar.gz",
     "pips_plus_plus": f"{DROPBOX}/scl/fi/czdlt2zc2ji2b7zd0pvoe/reference_model.tar.gz?{RLKEY}",
     "raft": f"{DROPBOX}/s/4j4z58wuv8o0mfz/models.zip",
 }
-RAFT_MODELS = ("chairs", "kitti", "sintel", "small", "things")
 
 
-@functools.cache
-def files(scale: int = 100) -> Mapping[str, bytes]:
-    """Return "models/..." path -> synthetic content of about the real size / `scale` in bytes."""
-    return {f"models/{path}": _content(path, size // scale) for path, size in SIZES.items()}
+@functools.lru_cache(maxsize=8)
+def files(scale: int = 100, root: Path = PAPER) -> Mapping[str, bytes]:
+    """Return "models/..." path -> synthetic content of about the real size / `scale` in bytes.
+
+    The paths are those of the catalogue at `root`.
+    """
+    return {path: _content(path, _size(path) // scale) for path in _holds(root).files}
 
 
-def members() -> dict[str, dict[str, str]]:
+def members(root: Path = PAPER) -> dict[str, dict[str, str]]:
     """Return archive -> member -> the "models/..." path it becomes."""
-    model = "reference_model/model-000200000.pth"
-    raft = {f"models/raft-{name}.pth": f"models/raft_ckpts/raft-{name}.pth" for name in RAFT_MODELS}
+    archives = [entry for entry in _holds(root).published.values() if entry.archive]
+    return {e.name: {str(file.member): file.path for file in e.files} for e in archives}
+
+
+@functools.lru_cache(maxsize=8)
+def published(scale: int = 100, root: Path = PAPER) -> Mapping[str, bytes]:
+    """Return address -> the bytes it serves, for every publisher's address of the catalogue."""
     return {
-        "pips": {model: f"models/pips_ckpts/{model}"},
-        "pips_plus_plus": {model: f"models/pips_plus_plus_ckpts/{model}"},
-        "raft": raft,
+        sources.read(root / "sources", name).url: (
+            archive(name, scale, root) if entry.archive else files(scale, root)[entry.files[0].path]
+        )
+        for name, entry in _holds(root).published.items()
     }
 
 
-@functools.cache
-def published(scale: int = 100) -> Mapping[str, bytes]:
-    """Return address -> the bytes it serves, for all 21 addresses of the guide."""
-    plain = {url: files(scale)[f"models/{path}"] for url, path in PLAIN.items()}
-    return plain | {url: archive(name, scale) for name, url in ARCHIVES.items()}
-
-
-@functools.cache
-def archive(name: str, scale: int = 100) -> bytes:
+@functools.lru_cache(maxsize=32)
+def archive(name: str, scale: int = 100, root: Path = PAPER) -> bytes:
     """Return the archive `name` of members(), with its directory entry first."""
-    held = {member: files(scale)[path] for member, path in members()[name].items()}
+    held = {member: files(scale, root)[path] for member, path in members(root)[name].items()}
     folder = next(iter(held)).partition("/")[0] + "/"
-    pack = formats.zip_of if name == "raft" else formats.tar_gz_of
+    zipped = ".zip" in sources.read(root / "sources", name).url
+    pack = formats.zip_of if zipped else formats.tar_gz_of
     return pack({folder: b"", **held})
 
 
 def name_of(url: str) -> str:
     """Return the file name a download of the address is saved under."""
-    path = PLAIN[url] if url == DRIVE else url.partition("?")[0]
-    return path.rpartition("/")[2]
+    return "checkpoint_wo_optstate.npy" if url == DRIVE else urlsplit(url).path.rpartition("/")[2]
 
 
+def _holds(root: Path) -> Catalogue:
+    return params.read(root / "params.yaml")
+
+
+def _size(path: str) -> int:
+    """Return the size in bytes of the real file, or 10 MiB for one that SIZES does not know."""
+    return SIZES.get(path.removeprefix("models/"), 10 * MIB)
+
+
+@functools.cache
 def _content(path: str, size: int) -> bytes:
     """Return content of the format that the path's ending promises."""
     if path.endswith(".npy"):

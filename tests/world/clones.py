@@ -1,4 +1,4 @@
-"""Clones of this repository whose pins are those of the synthetic checkpoints."""
+"""Clones of this repository with the paper's catalogue, pinned to the synthetic checkpoints."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from scripts.catalogue import documents, inventory, lock
-from tests.world.checkpoints import files, published
+from scripts.catalogue import lock, sources
+from tests.world.checkpoints import PAPER, files, published
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# What the synthetic checkpoints stand for, by file name; the repository's own may change.
-GUIDE: dict[str, str] = documents.load(Path(__file__).with_name("guide.yaml"))
+CATALOGUE = ("params.yaml", "dvc.yaml", "dvc.lock", "models.dvc", "imports.yaml")
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,21 @@ class TestClone:
         check: bool = False,
         **more: Any,  # noqa: ANN401 - what Popen takes
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command at the clone's root and return what it printed."""
-        return subprocess.run(  # noqa: S603 - the words are the test's own
+        """Run a command at the clone's root and return what it printed; `check`: it must exit 0."""
+        done = subprocess.run(  # noqa: S603 - the words are the test's own
             words,
             cwd=self.root,
             env=dict(self.env),
             text=True,
             capture_output=True,
-            check=check,
+            check=False,
             **more,
         )
+        if check and done.returncode:
+            raise AssertionError(
+                f"{words} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
+        return done
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file of the clone."""
@@ -78,45 +82,68 @@ def isolated(folder: Path) -> dict[str, str]:
     return {**kept, **identity, "DVC_NO_ANALYTICS": "1", "NO_COLOR": "1"}
 
 
-def copy(target: Path) -> None:
-    """Copy what git tracks, or would track, to `target`, as a git repository of one commit."""
+def copy(target: Path, catalogue: Path = PAPER) -> None:
+    """Copy what git tracks, or would track, to `target`, with the catalogue of another folder.
+
+    With a catalogue that is not the repository's own, only what commands need is copied.
+    """
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, check=True).stdout  # noqa: S603
     for name in filter(None, names.decode().split("\0")):
-        if (REPOSITORY / name).is_file():
+        if (REPOSITORY / name).is_file() and (catalogue == REPOSITORY or _is_machinery(name)):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, target / name)
+    if catalogue != REPOSITORY:
+        for name in CATALOGUE:
+            shutil.copy2(catalogue / name, target / name)
+        for source in [*(catalogue / "sources").glob("[!.]*.dvc")]:
+            shutil.copy2(source, target / "sources")
+        ignored = sorted(f"/{path.stem}\n" for path in (catalogue / "sources").glob("[!.]*.dvc"))
+        (target / "sources/.gitignore").write_text("".join(ignored))
+
+
+def _is_machinery(name: str) -> bool:
+    folder = name.partition("/")[0]
+    return folder in {"scripts", ".dvc", ".dvcignore", ".gitignore"} or name.startswith("sources/.")
 
 
 def commit(root: Path, env: Mapping[str, str]) -> None:
     """Make a git repository of `root`, or add a commit of everything to it."""
-    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "state"]):
+    init = ["init", "-q", "-b", "main", "--template="]
+    for words in (init, ["add", "-A"], ["commit", "-q", "-m", "state"], ["repack", "-adq"]):
         subprocess.run(["git", *words], cwd=root, env=dict(env), check=True)  # noqa: S603, S607
 
 
 def pin(root: Path, scale: int) -> None:
     """Replace every hash of the clone at `root` by that of its synthetic file.
 
-    If its catalogue is another than the guide's by now, the guide's takes its place.
+    A size stays unknown where the lock has none.
     """
-    contents = files(scale)
-    if _places((root / "params.yaml").read_text()) != _places(GUIDE["params.yaml"]):
-        _restore(root)
-    _pin_params(root, contents, scale)
+    contents = files(scale, root)
+    _pin_params(root, contents, published(scale, root))
     held = _load(root / "dvc.lock")
     for stage in held["stages"].values():
         for out in stage.get("outs", []):
             if out["path"] in contents:
                 data = contents[out["path"]]
-                out.update(md5=hashlib.md5(data, usedforsecurity=False).hexdigest(), size=len(data))
+                out["md5"] = hashlib.md5(data, usedforsecurity=False).hexdigest()
+                out.update({"size": len(data)} if "size" in out else {})
     _dump(root / "dvc.lock", held)
     lock.write(root)
 
 
+def template(folder: Path, scale: int, catalogue: Path = PAPER) -> Path:
+    """Make a clone below `folder`, pinned and committed, with nothing fetched; return its root."""
+    root = folder / "clone"
+    copy(root, catalogue)
+    pin(root, scale)
+    commit(root, isolated(folder))
+    return root
+
+
 def stock(root: Path, scale: int) -> None:
     """Fill the cache of a pinned clone as a complete `dvc repro` would; models/ stays empty."""
-    held = [*files(scale).values(), inventory.render(root).encode()]
-    for data in held:
+    for data in files(scale, root).values():
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
         target = root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -124,29 +151,11 @@ def stock(root: Path, scale: int) -> None:
         target.chmod(0o444)
 
 
-def _places(params: str) -> dict[str, object]:
-    """Return name -> where its file goes, or the members of its archive."""
-    held = documents.data(params)
-    archives = {
-        name: [(member["member"], member["path"]) for member in archive["members"]]
-        for name, archive in (held.get("archives") or {}).items()
-    }
-    return {name: entry["path"] for name, entry in held["checkpoints"].items()} | archives
-
-
-def _restore(root: Path) -> None:
-    for source in (root / "sources").glob("[!.]*.dvc"):
-        source.unlink()
-    for name, text in GUIDE.items():
-        (root / name).write_text(text)
-
-
-def _pin_params(root: Path, contents: Mapping[str, bytes], scale: int) -> None:
+def _pin_params(root: Path, contents: Mapping[str, bytes], served: Mapping[str, bytes]) -> None:
     params = _load(root / "params.yaml")
-    served = published(scale)
     for name, archive in params["archives"].items():
         if "sha256" in archive:
-            url = _load(root / f"sources/{name}.dvc")["deps"][0]["path"]
+            url = sources.read(root / "sources", name).url
             archive["sha256"] = hashlib.sha256(served[url]).hexdigest()
     members = [m for archive in params["archives"].values() for m in archive["members"]]
     for entry in [*params["checkpoints"].values(), *members]:

@@ -28,7 +28,6 @@ FILES = files(SCALE)
 URL = "gs://lab/checkpoints"
 SAM = "models/sam_ckpts/sam_vit_b_01ec64.pth"
 KEPT = [  # what Magic Leap's licence keeps back
-    "models/superglue_ckpts/superglue_indoor.pth",
     "models/superglue_ckpts/superglue_outdoor.pth",
     "models/superglue_ckpts/superpoint_v1.pth",
 ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SCALE = 10_000
 META = f"{FBAI}/segment_anything/sam_vit_b_01ec64.pth"
-HUGGING_FACE = f"{HQ_67AB}/sam_hq_vit_b.pth"
+HUGGING_FACE = f"{HQ_67AB}/sam_hq_vit_h.pth"
 GOOGLE = "https://storage.googleapis.com/dm-tapnet/checkpoint.npy"
 GITHUB = next(url for url in published(SCALE) if "mobile_sam" in url)
 DRIVE_ID = "1fGhoW33k87OQQHUTmFobMUjEnRixhuqg"

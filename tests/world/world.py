@@ -27,10 +27,12 @@ class World:
     A process that runs with `env` reaches the publishers at their own addresses and nothing else.
     """
 
-    def __init__(self, *, publish: bool = True, scale: int = 100) -> None:
-        """Publish the 21 addresses, at 1/`scale` of the real sizes, or nothing."""
+    def __init__(
+        self, *, publish: bool = True, scale: int = 100, root: Path = checkpoints.PAPER
+    ) -> None:
+        """Publish what the catalogue at `root` lists, at 1/`scale` of the sizes, or nothing."""
         self._site = Site()
-        for url, data in checkpoints.published(scale).items() if publish else ():
+        for url, data in checkpoints.published(scale, root).items() if publish else ():
             self.publish(url, data, name=checkpoints.name_of(url))
 
     def __enter__(self) -> Self:
