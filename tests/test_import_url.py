@@ -595,14 +595,14 @@ def test_a_pin_of_the_repository_vouches_for_the_same_bytes(
 @pytest.fixture
 def edited(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
     """Somebody adds a line to params.yaml while bytes are brought."""
-    text, bring = clone.root / "params.yaml", obtain.bring
+    text, bring = clone.root / "params.yaml", obtain.obtain
     mine = text.read_bytes() + b"# mine\n"
 
     def brought(*words: Any) -> Any:  # noqa: ANN401 - what bring takes and gives
         text.write_bytes(mine)
         return bring(*words)
 
-    monkeypatch.setattr(obtain, "bring", brought)
+    monkeypatch.setattr(obtain, "obtain", brought)
     yield mine
     assert b"# mine\n" in text.read_bytes()
 
@@ -684,7 +684,7 @@ def test_a_folder_that_may_not_be_written_is_told(
     done = run(import_url.main, capsys, URL, PATH)
 
     assert (done.code, done.out) == (1, "")
-    assert "models is no folder, and one is wanted there" in done.err
+    assert "models is not a folder, but must be one" in done.err
     assert clone.read("models") == b"mine"
 
 

@@ -484,7 +484,7 @@ def test_a_folder_in_the_way_is_told_before_anything_is_written(
     run = ran(capsys, SAM, "--accept")
 
     assert run.code == 1
-    assert "is a folder, and a file is wanted there" in run.err
+    assert "is a folder, but must be a file" in run.err
     assert clone.run("git", "status", "--short").stdout == ""
 
 

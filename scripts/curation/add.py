@@ -114,7 +114,7 @@ def _with(clone: Clone, entry: Entry, text: str, md5: str | None) -> Clone:
 
 def _obtain(clone: Clone, published: Published) -> list[Outcome]:
     try:
-        return obtain.bring(clone, published)
+        return obtain.obtain(clone, published)
     except (DiskError, PickleError):
         raise  # their next step is right here, too
     except CheckpointError as error:

@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import documents, lock
-from scripts.checkout.workspace import put_back, quarantine, reuse_local
+from scripts.checkout.local import reuse_local
+from scripts.checkout.workspace import put_back, quarantine
 from scripts.console.errors import UsageError
 from scripts.console.progress import note
 from scripts.curation import git, transaction, yaml_lines

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue import documents, lock, params, sources
 from scripts.checkout.clone import Clone
+from scripts.checkout.local import reuse_local
 from scripts.checkout.outcome import Origin
-from scripts.checkout.workspace import as_pin, place, put_back, reuse_local
+from scripts.checkout.workspace import as_pin, place, put_back
 from scripts.console.errors import CheckpointError, SourceError, UsageError
 from scripts.curation import drift, git, release, transaction
 from scripts.download import partial

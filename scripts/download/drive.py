@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
 HOST = "drive.google.com"
 _QUOTA = "the file's quota for today is used up (too many users have fetched it)"
-_OTHERWISE = {  # name -> another way to the same file
-    "tapnet_checkpoint_wo_optstate": (
-        "It can be made without Google Drive: dvc repro fetch@tapnet_checkpoint,",
-        "then python -m scripts.clean_tapnet.",
-    ),
-}
 _PRIVATE = "the file is private or was removed, or Google Drive is out of order"
 
 
@@ -39,7 +33,7 @@ def serves(url: str) -> bool:
     return urlsplit(url).hostname == HOST
 
 
-def bring(url: str, wanted: Request, network: Network) -> Digest:
+def download(url: str, wanted: Request, network: Network) -> Digest:
     """Fill `wanted.part` from a share link; raise SourceError or DiskError.
 
     The digest is the caller's to check. What gdown resumed and is not the pinned file is fetched
@@ -111,7 +105,7 @@ def _download(url: str, part: Path, wanted: Request, network: Network) -> Digest
             )  # fmt: skip
         except FileURLRetrievalError as error:
             reason = _QUOTA if "Too many users" in str(error) else _PRIVATE
-            raise SourceError(f"{HOST}: {reason}", *_OTHERWISE.get(wanted.name, ())) from error
+            raise SourceError(f"{HOST}: {reason}") from error
         except DownloadError as error:
             raise _said(error) from error
         except requests.exceptions.HTTPError as error:

@@ -13,7 +13,7 @@ from scripts.download.partial import Partial, Version
 from scripts.download.publisher import Publisher, RangeError, Reply
 from scripts.download.ranges import ChangedError, RangeDownload
 from scripts.download.retries import Patience
-from scripts.files import stream
+from scripts.files import digests
 from scripts.files.digests import Hashing
 from scripts.files.disk import check_room, disk_errors
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _VERSIONS = 3  # times a file may change under our hands before it is read in one go
 
 
-def bring(url: str, wanted: Request, limits: TransferLimits) -> Digest:
+def download(url: str, wanted: Request, limits: TransferLimits) -> Digest:
     """Fill `wanted.part` from `url`, and return its digest once it is the pinned one.
 
     What has arrived stays beside its journal if this raises, except for wrong bytes. Raises
@@ -118,7 +118,7 @@ class _Transfer:
             check_room(path, total + self.wanted.reserve, what=self.wanted.name)
         self.wanted.bar.start(total, 0)
         try:
-            digest = stream.pour(self._arriving(reply, total), whole, sha256=self.wanted.sha256)
+            digest = digests.write(self._arriving(reply, total), whole, sha256=self.wanted.sha256)
             if total is not None and digest.size < total:
                 raise TransientError(f"{reply.host}: the answer was cut short")
             partial.discard(path)
