@@ -59,12 +59,6 @@ class Candidate:
 
         return transfer.download(self.place, request, limits)
 
-    def download(self, request: Request, limits: TransferLimits) -> Digest:
-        """Fill `request.part`; return its digest once it is the pinned one."""
-        from scripts.checkout.carry import carry  # noqa: PLC0415
-
-        return carry(self, request, limits)
-
     def failed(self, error: SourceError) -> str:
         """Return the error's headline, with the candidate's name if it is not in there."""
         known = self.who.split()[-1] in error.what

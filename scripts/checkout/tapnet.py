@@ -35,8 +35,8 @@ def rebuild(clone: Clone, source: Path | None, output: Path | None) -> Outcome |
 
     Raises CheckpointError if the result is not the pinned file and `output` is not given.
     """
-    (theirs,) = clone.catalogue.find([INPUT], archive=False)[0].files
-    (file,) = clone.catalogue.find([OUTPUT], archive=False)[0].files
+    (theirs,) = clone.catalogue.find([INPUT])[0].files
+    (file,) = clone.catalogue.find([OUTPUT])[0].files
     data = _clean_file(source or clone.root / theirs.path)
     if output and output.absolute() != clone.root / file.path:
         return _write(output, data, clone.pin(file))
