@@ -381,16 +381,16 @@ HF = "https://huggingface.co/o/r"
         ([URL, PATH, "--name", "on"], "'on' is no name\n"),
         ([URL, "models/1.pth"], "'1' is no name\n"),
         ([f"{URL}.zip", PATH], "the address is that of a .zip, and models/new_ckpts/New-V2.pth is"),
-        (["http://weights.example/x.pth", PATH], "give the https address"),
-        (["weights.example/x.pth", PATH], "it is no https://HOST/PATH"),
-        (["https://[bad/x.pth", PATH], "it is no https://HOST/PATH"),
-        (["gs://bucket/x.pth", PATH], "it is no https://HOST/PATH"),
-        (["https://weights.example/a b.pth", PATH], "percent-encode what is not a letter"),
-        (["https://weights.example/é.pth", PATH], "percent-encode what is not a letter"),
-        (["https://u:p@weights.example/x.pth", PATH], "holds a password, and sources/ is public"),
-        (["https://weights.example/", PATH], "it names a host, and no file there"),
-        ([f"{HF}/tree/main", PATH], "it is no page of one file: .../blob/REVISION/FILE"),
-        (["https://drive.google.com/drive/folders/1", PATH], "it is no share link of one file"),
+        (["http://weights.example/x.pth", PATH], "altered in transit; use https"),
+        (["weights.example/x.pth", PATH], "expected https://HOST/PATH"),
+        (["https://[bad/x.pth", PATH], "expected https://HOST/PATH"),
+        (["gs://bucket/x.pth", PATH], "expected https://HOST/PATH"),
+        (["https://weights.example/a b.pth", PATH], "percent-encode spaces"),
+        (["https://weights.example/é.pth", PATH], "percent-encode spaces"),
+        (["https://u:p@weights.example/x.pth", PATH], "contains a password, and sources/ is pub"),
+        (["https://weights.example/", PATH], "it names a host, but no file"),
+        ([f"{HF}/tree/main", PATH], "it is not the page of a file: .../blob/REVISION/FILE"),
+        (["https://drive.google.com/drive/folders/1", PATH], "it is not the share link of a file"),
     ],
 )
 def test_words_that_mean_nothing_here_are_told(
@@ -485,8 +485,8 @@ def test_a_file_that_is_gone_is_told(
     page = refused(clone, capsys, 1, f"{HF}/blob/main/x.pth", PATH)
 
     assert "404" in plain
-    assert "does not say which commit this revision is: 404" in page
-    assert "It says EntryNotFound." in page
+    assert "does not report the commit of this revision: 404" in page
+    assert "It reports EntryNotFound." in page
 
 
 def test_a_transfer_that_stops_leaves_nothing_and_is_gone_on_with(
