@@ -12,7 +12,7 @@ import pytest
 from scripts import import_url
 from scripts.catalogue import documents, params, pins
 from scripts.checkout import obtain
-from scripts.curation import changes
+from scripts.curation import git, transaction
 from tests.curation.changing import CLEAN, Ran, files, folders, keep, missing, run, undo
 from tests.download.transfers import md5, noise, pin
 from tests.pickles.pickling import RUN, torch
@@ -535,7 +535,7 @@ def test_ctrl_c_puts_everything_back(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(changes, "reseal", interrupted)
+    monkeypatch.setattr(lock, "write", interrupted)
 
     done = run(import_url.main, capsys, URL, PATH)
 

@@ -12,7 +12,7 @@ import pytest
 
 from scripts import import_url, remove
 from scripts.catalogue import lock, params
-from scripts.curation import changes
+from scripts.curation import git, transaction
 from scripts.storage.cache import Cache
 from tests.curation.changing import CLEAN, files, keep, missing, run, undo
 from tests.download.transfers import md5, noise
@@ -316,7 +316,7 @@ def test_a_seal_that_cannot_be_made_puts_everything_back(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(changes, "reseal", interrupted)
+    monkeypatch.setattr(lock, "write", interrupted)
 
     assert run(remove.main, capsys, "raft").code == 130
     assert files(clone) == before

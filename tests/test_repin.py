@@ -14,7 +14,7 @@ import pytest
 from scripts import repin
 from scripts.catalogue import inventory, lock, pins
 from scripts.console.errors import DiskError
-from scripts.curation import amendment
+from scripts.catalogue import sources
 from scripts.storage.cache import Cache
 from tests.download.transfers import HOST, NAME, PATH, URL, limit, md5, noise, unpin
 from tests.world import Fault
@@ -417,7 +417,7 @@ def test_a_failure_half_way_leaves_every_word_as_it_was(
     def refuse(*_: object) -> None:
         raise DiskError("the disk is full")
 
-    monkeypatch.setattr(amendment, "remember", refuse)
+    monkeypatch.setattr(sources, "record", refuse)
 
     run = ran(capsys, SAM, "--accept")
 
@@ -464,7 +464,7 @@ def test_a_kill_half_way_is_undone_the_same_way(
     before = state(complete)
     world.publish(SAM_URL, NEW)
 
-    killed_at(complete, "scripts.curation.amendment:remember", 1, "scripts.repin", SAM, "--accept")
+    killed_at(complete, "scripts.catalogue.sources:record", 1, "scripts.repin", SAM, "--accept")
     complete.run("git", "checkout", ".", check=True)
     complete.run("dvc", "checkout", check=True)
 
