@@ -126,7 +126,7 @@ def _accept(clone: Clone, entry: Published, new: Release, head: Head) -> None:
         for file, digest in changed.items():
             clone.cache.add(new.files[file][0], digest.md5)
         _write_lock(clone.root / lock.LOCK, {file.path: digest for file, digest in changed.items()})
-        _write_params(clone.root, entry, new)
+        replace_sha256(clone.root, entry, new)
         lock.write(clone.root)
         if head != Head():  # the user's own file says nothing about the publisher's
             sources.record(clone.root / "sources", entry.name, etag=head.etag, size=head.size)
@@ -164,7 +164,7 @@ def _write_lock(path: Path, new: Mapping[str, Digest]) -> None:
     replace(path, documents.dumped(document).encode())
 
 
-def _write_params(root: Path, entry: Published, new: Release) -> None:
+def replace_sha256(root: Path, entry: Published, new: Release) -> None:
     """Replace each pinned sha256 where it is written; no other byte changes, in any layout."""
     digests = {file.sha256: digest for file, (_, digest) in new.files.items()}
     digests |= {entry.sha256: new.digest} if entry.archive else {}
