@@ -52,13 +52,11 @@ def refusal(what: str, *details: str) -> UsageError:
     return UsageError(what, *details, "Nothing was changed.")
 
 
-def described(
-    url: str, place: str, *, name: str | None, family: str | None, **words: str | None
-) -> Entry:
+def described(url: str, place: str, **words: str | None) -> Entry:
     """Return the entry that a user's words describe; raise UsageError.
 
-    `words` are fields of Entry: member, sha256, desc, license. The default name comes from the
-    file's name, the default family from its folder.
+    `words` are other fields of Entry. The default name comes from the file's name, the default
+    family from its folder.
     """
     path = _path(place)
     suffix = _ARCHIVE.search(url.partition("?")[0])
@@ -67,9 +65,11 @@ def described(
             f"URL is a {suffix[0]} archive, and {path} is not",
             "Next: name the file in the archive with --member.",
         )
-    name = _name(name or re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_"))
+    name = _name(
+        words.pop("name", None) or re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")
+    )
     folder = path.parent.parts[1:2] or (name,)
-    family = family or folder[0].removesuffix("_ckpts").lower().replace("_", "-")
+    family = words.pop("family", None) or folder[0].removesuffix("_ckpts").lower().replace("_", "-")
     return Entry(url, str(path), name, family, **words)
 
 

@@ -22,7 +22,7 @@ PATH = "models/new_ckpts/New-V2.pth"
 
 def of(url: str = URL, path: str = PATH, **words: str | None) -> Entry:
     """Return the entry that these words describe."""
-    return described(url, path, **{"name": None, "family": None, **words})  # type: ignore[arg-type] # the two have no default
+    return described(url, path, **words)
 
 
 def test_name_and_family_come_from_the_path() -> None:
