@@ -95,7 +95,11 @@ def test_a_change_of_code_reaches_the_lock(root: Path) -> None:
 def test_a_change_of_a_param_reaches_the_lock(root: Path) -> None:
     """In full, not as yaml aliases, which DVC does not write."""
     lock.write(root)
-    edit(root / "params.yaml", "  cotracker_stride_4_wind_8:\n", f'  cotracker_stride_4_wind_8:\n    sha256: "{"1" * 64}"\n')
+    edit(
+        root / "params.yaml",
+        "  cotracker_stride_4_wind_8:\n",
+        f'  cotracker_stride_4_wind_8:\n    sha256: "{"1" * 64}"\n',
+    )
 
     assert lock.write(root) == ["dvc.lock", "models.dvc"]
 
@@ -184,6 +188,11 @@ def complete(clone: TestClone) -> TestClone:
     for path, data in files(10_000).items():
         (clone.root / path).parent.mkdir(parents=True, exist_ok=True)
         (clone.root / path).write_bytes(data)
+    held = yaml.safe_load(clone.read("dvc.lock"))
+    for out in (out for stage in held["stages"].values() for out in stage.get("outs", [])):
+        out.update({"size": len(clone.read(out["path"]))} if out["path"] != "models.json" else {})
+    (clone.root / "dvc.lock").write_text(documents.dumped(held))
+    lock.write(clone.root)
     assert tree.main([]) == 0
     return clone
 

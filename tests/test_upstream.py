@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 FILES = files(10_000)
 BUCKET = f"{TAPNET}/checkpoint.npy"
 TAPIR = "tapnet_checkpoint"
-HQ_VIT_H = "models/samhq_ckpts/sam_hq_vit_h.pth"
 PROVEN = {
     "sam_hq_vit_h", "sam_mobile_vit_t", TAPIR, "superglue_outdoor", "superpoint_v1", "raft",
 }  # fmt: skip
@@ -132,7 +131,7 @@ def test_another_hash_than_the_pinned_is_a_change(
     url: str, name: str, clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """Of the same size, and still after it was recorded: the pin is what counts."""
-    path = {TAPIR: "models/tapnet_ckpts/open_source_ckpt/checkpoint.npy"}.get(name, HQ_VIT_H)
+    path = next(p for p in FILES if name.removesuffix("_checkpoint") in p)
     world.publish(url, FILES[path][:-1] + b"?")
 
     seen = [look(capsys, name), look(capsys, name, "--record"), look(capsys, name)]

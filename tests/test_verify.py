@@ -133,7 +133,7 @@ def test_a_damaged_object_and_its_file_are_restored(
     assert verify.main(["--repair"]) == 0
 
     out, err = capsys.readouterr()
-    assert out.startswith("1 right, 24 missing\n")
+    assert out.startswith("1 right, 15 missing\n")
     assert f"{POINT}: moved to quarantine/" in err
     assert f"{POINT}  downloaded from github.com: " in err
     assert linked.tree() == {POINT: FILES[POINT]}
@@ -284,7 +284,7 @@ def test_json_tells_every_place(capsys: Capture) -> None:
     code, rows = told(capsys)
 
     assert code == 0
-    assert len(rows) == 50
+    assert len(rows) == 32
     row = rows[POINT]
     assert (row["name"], row["place"], row["state"]) == (NAME, "models", "right")
     assert row["found"]["size"] == len(FILES[POINT])
@@ -349,7 +349,7 @@ def test_unknown_names_are_a_usage_error(clone: TestClone, capsys: Capture) -> N
     assert verify.main(["nobody", "raft", "nothing"]) == 2
 
     err = capsys.readouterr().err
-    assert err.startswith("error: unknown names: nobody, nothing\n  params.yaml has: causal_")
+    assert err.startswith("error: unknown names: nobody, nothing\n  params.yaml has: cotracker_")
     assert clone.tree() == {}
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tests.world.bucket import Bucket
+
 SCALE = 10_000
 FILES = files(SCALE)
 URL = "gs://lab/checkpoints"
@@ -70,6 +72,12 @@ def place(path: str) -> str:
     """Return the name of a checkpoint's object in the bucket."""
     md5 = hashlib.md5(FILES[path], usedforsecurity=False).hexdigest()
     return f"checkpoints/files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def fill(bucket: Bucket) -> None:
+    """Put every file into the bucket, as `dvc push` would."""
+    for path, data in FILES.items():
+        bucket.put(place(path), data)
 
 
 def spoiled(path: str) -> bytes:
