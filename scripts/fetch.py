@@ -1,7 +1,7 @@
 """Download checkpoints to their places under models/, each verified against its pin.
 
-What is in place already is checked and kept; then DVC's cache, the team's remote, mirrors and
-the publisher are asked, in this order. Several names are downloaded at once.
+A file that is in place is checked and kept. Otherwise DVC's cache, the team's remote, mirrors and
+the publisher are tried, in this order. Several names are downloaded in parallel.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @command
 def main(argv: Sequence[str] | None) -> None:
-    """Select entries and fetch all of them; fail if one could not be fetched."""
+    """Fetch the selected entries; fail if one of them was not downloaded."""
     words = parser("fetch", __doc__)
     words.add_argument(
         "names",
         metavar="minimal|complete|NAME",
         nargs="*",
         default=["minimal"],
-        help="what SAM-PT loads by default (if nothing is named), all, or names in params.yaml",
+        help="what SAM-PT loads by default (the default), everything, or a name in params.yaml",
     )
     clone = Clone.at(Path.cwd())
     entries = parallel.select(clone, words.parse_args(argv).names)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import inventory
 from scripts.checkout.clone import Clone
-from scripts.checkout.inspection import GRAVEST, MISSING, UNREADABLE, WRONG, look, shown, states
+from scripts.checkout.inspection import GRAVEST, MISSING, UNREADABLE, WRONG, inspect, shown, states
 from scripts.checkout.repairs import repair
 from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None) -> None:
     clone = Clone.at(Path.cwd())
     entries = clone.catalogue.find(list(dict.fromkeys(given.names or clone.catalogue.published)))
     listed = None if given.names else inventory.fault(clone.root)
-    found = look(clone, entries)
+    found = inspect(clone, entries)
     required = {f.place.file for f in found if given.names or f.state == WRONG}
     if given.repair:
         found = repair(clone, found, required)

@@ -80,7 +80,7 @@ def test_ctrl_c_is_no_traceback(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(transfer, "bring", interrupted)
+    monkeypatch.setattr(transfer, "download", interrupted)
 
     code = fetch.main(["sam_vit_b"])
 

@@ -1,4 +1,4 @@
-"""Who may have the bytes: the team's remote, mirrors, the publisher, in the user's order."""
+"""Places that may have a file, in the user's order: the team's remote, mirrors, the publisher."""
 
 from __future__ import annotations
 
@@ -12,48 +12,93 @@ from scripts.catalogue import sources
 from scripts.catalogue.params import TREE
 from scripts.catalogue.urls import host_of
 from scripts.console.errors import SourceError, UsageError
+from scripts.download import partial
+from scripts.files import digests
+from scripts.files.disk import check_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.checkout.clone import Clone
+    from scripts.download.limits import TransferLimits
+    from scripts.download.request import Request
+    from scripts.files.digests import Digest
     from scripts.storage.objects import Opener
 
     Kind = Callable[[Clone, Published], Iterator["Candidate"]]
 
 ORDER = "SAMPT_SOURCES"
+_DRIVE = "drive.google.com"
+_CHUNK = 1 << 21  # bytes; DVC sends a request for each read of a remote
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One place that may have bytes: an address, or what opens a file there."""
+    """One place that may have bytes: a URL, or a function that opens the file there."""
 
-    who: str  # what a message calls it
+    who: str  # its name in messages
     place: str | Opener
-    file: Checkpoint | None = None  # the one it has; None: what the publisher serves
-    is_mirror: bool = True  # somebody else's copy: who fails altogether is not asked again
+    file: Checkpoint | None = None  # the file it has; None: all that the publisher serves
+    is_mirror: bool = True  # a copy of the publisher's: skipped for the rest of a run if it is down
+
+    def download(self, request: Request, limits: TransferLimits) -> Digest:
+        """Download to `request.part` and return the digest, which matches the pin if there is one.
+
+        Raises SourceError (another candidate may have it), ContentError (wrong bytes) or DiskError.
+        """
+        if not isinstance(self.place, str):
+            return request.verified(self.who, self._copy(self.place, request))
+        # Imported here: a stage that only links files must not load requests or gdown.
+        if host_of(self.place) == _DRIVE:
+            from scripts.download import drive  # noqa: PLC0415
+
+            digest = drive.download(self.place, request, limits.network)
+            return request.verified(self.who, digest)
+        from scripts.download import transfer  # noqa: PLC0415
+
+        return transfer.download(self.place, request, limits)
 
     def failed(self, error: SourceError) -> str:
-        """Return the error's headline with the name that users know the place by."""
+        """Return the error's headline, with the candidate's name if it is not in there."""
         known = self.who.split()[-1] in error.what
         return error.what if known else f"{self.who}: {error.what}"
 
+    def _copy(self, opener: Opener, request: Request) -> Digest:
+        """Copy the file in one stream, from its first byte."""
+        size = request.pin.size if request.pin else None
+        check_room(request.part, (size or 0) + request.reserve, what=request.name)
+        partial.discard(request.part)
+        request.bar.start(size, 0)
+        return digests.write(self._chunks(opener, request), request.part, sha256=request.sha256)
+
+    def _chunks(self, opener: Opener, request: Request) -> Iterator[bytes]:
+        try:
+            with opener() as file:
+                while chunk := file.read(_CHUNK):
+                    request.bar.advance(len(chunk))
+                    yield chunk
+        except OSError as error:
+            what = f"{self.who}: {(error.strerror or str(error)).lower()}"
+            missing = isinstance(error, FileNotFoundError)
+            raise SourceError(what, host_down=not missing) from error
+
 
 def order_from_env() -> str:
-    """Return who may be asked, in the user's words."""
+    """Return the order of the sources as a user would set it in the environment."""
     return f"{ORDER}={os.environ.get(ORDER) or 'team,mirrors,publisher'}"
 
 
 def candidates(clone: Clone, entry: Published) -> Iterator[Candidate]:
-    """Yield who may have an entry, the first to be asked first; raise UsageError.
+    """Yield the candidates of an entry in the order to try them; raise UsageError.
 
-    The environment's SAMPT_SOURCES names those that may be asked, in its order.
+    SAMPT_SOURCES in the environment names the allowed sources, in this order. Candidates that
+    are `clone.unreachable` are left out.
     """
     for kind in _order(os.environ.get(ORDER)):
-        for offer in kind(clone, entry):
-            if offer.who not in clone.limits.unreachable:
-                yield offer
+        for candidate in kind(clone, entry):
+            if candidate.who not in clone.unreachable:
+                yield candidate
 
 
 def _team(clone: Clone, entry: Published) -> Iterator[Candidate]:
@@ -64,8 +109,8 @@ def _team(clone: Clone, entry: Published) -> Iterator[Candidate]:
             yield Candidate(f"the remote {clone.cache.objects.name}", opened, file)
 
 
-def _near(clone: Clone, entry: Published) -> Iterator[Candidate]:
-    """Mirrors of this site hold the tree, so the members of an archive lie there one by one."""
+def _site_mirrors(clone: Clone, entry: Published) -> Iterator[Candidate]:
+    """Yield `network.mirrors`: copies of the tree, so they have the members of an archive."""
     pinned = [file for file in entry.files if clone.pin(file)]
     for base in clone.limits.network.mirrors:
         for file in pinned:
@@ -82,8 +127,8 @@ def _publisher(clone: Clone, entry: Published) -> Iterator[Candidate]:
     yield Candidate(host_of(url), url, is_mirror=False)
 
 
-def _proven(clone: Clone, entry: Published) -> Iterator[Candidate]:
-    """Mirrors of one source; of what has no pin only the publisher is believed."""
+def _source_mirrors(clone: Clone, entry: Published) -> Iterator[Candidate]:
+    """Yield the mirrors of one source; without a pin only the publisher is trusted."""
     files = {file.member: file for file in entry.files}
     pinned = entry.sha256 is not None or all(map(clone.pin, entry.files))
     for mirror in sources.read(clone.root / "sources", entry.name).mirrors:
@@ -93,28 +138,28 @@ def _proven(clone: Clone, entry: Published) -> Iterator[Candidate]:
             yield Candidate(f"the mirror {host_of(mirror.url)}", mirror.url, file)
 
 
-# models/ and the cache come first, whatever is said: what is there already is asked of nobody.
+# models/ and the cache always come first: they need no source. The word is accepted, for clarity.
 _WORDS: dict[str, tuple[Kind, ...]] = {
     "cache": (),
     "team": (_team,),
-    "mirrors": (_near, _proven),
+    "mirrors": (_site_mirrors, _source_mirrors),
     "publisher": (_publisher,),
 }
-# A publisher's own address before the copies that others keep of it.
-_DEFAULT = (_team, _near, _publisher, _proven)
+# The publisher comes before the copies of its file that others host.
+_DEFAULT = (_team, _site_mirrors, _publisher, _source_mirrors)
 
 
 def _opener(path: Path) -> Opener:
     return lambda: path.open("rb")
 
 
-def _order(told: str | None) -> tuple[Kind, ...]:
-    if not told:
+def _order(value: str | None) -> tuple[Kind, ...]:
+    if not value:
         return _DEFAULT
-    words = [word.strip() for word in told.split(",")]
+    words = [word.strip() for word in value.split(",")]
     if unknown := [word for word in words if word not in _WORDS]:
         raise UsageError(
-            f"{ORDER}={told}: {unknown[0]!r} is no source",
-            f"it takes, in any order and separated by commas: {', '.join(_WORDS)}",
+            f"{ORDER}={value}: unknown source {unknown[0]!r}",
+            f"allowed, in any order and separated by commas: {', '.join(_WORDS)}",
         )
     return tuple(kind for word in words for kind in _WORDS[word])

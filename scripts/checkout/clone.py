@@ -1,11 +1,12 @@
-"""What a command works on: one clone's catalogue, pins, cache and network."""
+"""What a command works on: the catalogue, pins, cache and transfer limits of one clone."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import params, pins
@@ -33,7 +34,11 @@ class Clone:
     pins: dict[str, Pin]
     cache: Cache
     limits: TransferLimits
-    stated: frozenset[str] = frozenset()  # paths whose pin a user has stated just now
+    stated: frozenset[str] = frozenset()  # paths whose pin the user has just stated
+    # Shared by the downloads of a run: candidates that are down, and a lock, as there is room for
+    # one archive beside its members.
+    unreachable: set[str] = field(default_factory=set)
+    unpacking: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def at(cls, root: Path) -> Clone:
@@ -42,23 +47,23 @@ class Clone:
             raise UsageError(f"{root} is not the root of the repository: it has no .dvc folder")
         holds = params.read(root / "params.yaml")
         pinned = pins.read(root / "dvc.lock")
-        pinned.pop(INVENTORY, None)  # git has it, and no remote
+        pinned.pop(INVENTORY, None)  # it is in git, not on a remote
         return cls(root, holds, pinned, Cache(root), TransferLimits(holds.network))
 
     def pin(self, file: Checkpoint) -> Pin | None:
-        """Return what a file must be, or None before its first use."""
+        """Return the pin of a file, or None before its first use."""
         pin = self.pins.get(file.path)
         return Pin(pin.md5, pin.size, file.sha256) if pin else None
 
     def is_pinned(self, file: Checkpoint) -> bool:
-        """Tell whether the repository itself has pinned a file: what it has not is screened."""
+        """Tell whether the repository itself has pinned a file; if not, the file is screened."""
         return file.path in self.pins and file.path not in self.stated
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:
-        """Keep every other process of this clone from the partial file of this key.
+        """Hold the lock of a key, so that only one process writes its partial file.
 
-        The lock dies with its process, however that ends.
+        The system releases the lock when the process ends, even if it is killed.
         """
         path = self.cache.temporary / f"{key}.lock"
         with disk_errors(path):

@@ -1,7 +1,7 @@
-"""Read every byte of the tree and of its objects in the cache, on all cores, and judge them.
+"""Read every byte of the tree and of its cached objects, on all cores, and compare the digests.
 
-Nothing is believed unread: not DVC's memory of a file's time, not the read-only mode of an
-object, nor, where the system lets go of it, its copy in memory.
+No shortcut is taken: neither the hash that DVC remembers, nor the read-only mode of an object,
+nor, where the system can drop it, the page cache counts as proof.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RIGHT, WRONG, MISSING = "right", "wrong", "missing"
 UNREADABLE, UNPINNED = "unreadable", "unpinned"
 GRAVEST = (WRONG, UNREADABLE, MISSING, UNPINNED, RIGHT)
-_DAMAGE = {errno.EIO, errno.EBADMSG}  # a disk's way of saying that the bytes are gone
+_DAMAGE = {errno.EIO, errno.EBADMSG}  # the disk has lost the bytes
 _CHUNK = 1 << 20  # bytes
 
 Inode = tuple[int, int]
@@ -39,7 +39,7 @@ Inode = tuple[int, int]
 
 @dataclass(frozen=True)
 class Place:
-    """Where the bytes of a file should lie: at its path, or as its object in the cache."""
+    """Where the bytes of a file belong: at its path, or in its object in the cache."""
 
     entry: Published
     file: str  # its path under models/, for both
@@ -50,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a place holds: a state, the digest where it could be read, the reason where not."""
+    """The state of a place; its digest, or the reason why it could not be read."""
 
     place: Place
     state: str
@@ -59,58 +59,58 @@ class Finding:
 
 
 def places(clone: Clone, entries: Iterable[Published]) -> list[Place]:
-    """Return both places of every file; before its first use a file has no object."""
+    """Return both places of every file; a file without a pin has no object."""
     found = []
     for entry in entries:
         for file in entry.files:
             pin = clone.pin(file)
             found.append(Place(entry, file.path, clone.root / file.path, pin))
             if pin:
-                held = clone.cache.object(str(pin.md5))
-                found.append(Place(entry, file.path, held, pin, cached=True))
+                path = clone.cache.object(str(pin.md5))
+                found.append(Place(entry, file.path, path, pin, cached=True))
     return found
 
 
-def look(clone: Clone, wanted: Iterable[Published]) -> list[Finding]:
-    """Read every place of the entries, and tell DVC of each wrong one what it really holds."""
-    found = examine(places(clone, wanted))
+def inspect(clone: Clone, entries: Iterable[Published]) -> list[Finding]:
+    """Examine every place of the entries, and tell DVC the real hash of each wrong one."""
+    found = examine(places(clone, entries))
     for finding in found:
         if finding.state == WRONG:
             place, cache = finding.place, clone.cache
-            tell = cache.distrust if place.cached else cache.remember
-            tell(place.path, finding.digest.md5 if finding.digest else UNREADABLE)
+            correct = cache.distrust if place.cached else cache.remember
+            correct(place.path, finding.digest.md5 if finding.digest else UNREADABLE)
     return found
 
 
-def examine(wanted: Sequence[Place]) -> list[Finding]:
-    """Read what lies at the places, linked files once, and judge each; raise StoppedError."""
-    looked = {place.path: _look(place.path) for place in wanted}
-    there = {path: at for path, at in looked.items() if isinstance(at, os.stat_result)}
+def examine(examined: Sequence[Place]) -> list[Finding]:
+    """Read the files at the places, linked ones once, and compare each; raise StoppedError."""
+    stats = {place.path: _stat(place.path) for place in examined}
+    there = {path: at for path, at in stats.items() if isinstance(at, os.stat_result)}
     files = {_inode(at): path for path, at in there.items()}
     read = _read({path: there[path].st_size for path in files.values()})
     results = {
         path: read[files[_inode(at)]] if isinstance(at, os.stat_result) else at
-        for path, at in looked.items()
+        for path, at in stats.items()
     }
-    return [_judge(place, results[place.path]) for place in wanted]
+    return [_compare(place, results[place.path]) for place in examined]
 
 
 def _inode(at: os.stat_result) -> Inode:
     return at.st_dev, at.st_ino
 
 
-def _look(path: Path) -> os.stat_result | OSError:
+def _stat(path: Path) -> os.stat_result | OSError:
     try:
         found = path.stat()
     except OSError as error:
         return error
     if stat.S_ISREG(found.st_mode):
         return found
-    return OSError(errno.EINVAL, "not a file")  # a pipe would be waited for, for ever
+    return OSError(errno.EINVAL, "not a file")  # reading a pipe might never end
 
 
 def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:
-    """Hash files side by side, the largest first, so that no core ends with a large one alone."""
+    """Hash files in parallel, the largest first, so that no core is left with one at the end."""
     paths = sorted(sizes, key=lambda path: -sizes[path])
     over = threading.Event()
     pool = ThreadPoolExecutor(os.cpu_count())
@@ -119,7 +119,9 @@ def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:
         try:
             return dict(zip(paths, pool.map(lambda p: _hash(p, bar, over), paths), strict=True))
         except KeyboardInterrupt:
-            raise StoppedError("stopped", "Not every byte was read: nothing is known.") from None
+            raise StoppedError(
+                "stopped", "Not every byte was read, so there is no result."
+            ) from None
         finally:
             over.set()
             pool.shutdown(cancel_futures=True)
@@ -128,7 +130,7 @@ def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:
 def _hash(path: Path, bar: Bar, over: threading.Event) -> Digest | OSError:
     try:
         with path.open("rb", buffering=0) as file:
-            with suppress(AttributeError, OSError):  # not on macOS, nor on every file system
+            with suppress(AttributeError, OSError):  # not on macOS or every file system
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             chunks: Iterator[bytes] = iter(lambda: b"" if over.is_set() else file.read(_CHUNK), b"")
             return digests.of_chunks(chunks, lambda chunk: bar.advance(len(chunk)))
@@ -136,7 +138,7 @@ def _hash(path: Path, bar: Bar, over: threading.Event) -> Digest | OSError:
         return error
 
 
-def _judge(place: Place, read: Digest | OSError) -> Finding:
+def _compare(place: Place, read: Digest | OSError) -> Finding:
     if isinstance(read, FileNotFoundError):
         return Finding(place, MISSING)
     if isinstance(read, OSError):
@@ -148,18 +150,18 @@ def _judge(place: Place, read: Digest | OSError) -> Finding:
 
 
 def states(found: Sequence[Finding]) -> dict[str, str]:
-    """Return path -> state of every file: that of its gravest place.
+    """Return path -> state of every file: the gravest of its places.
 
-    An object that is not in the cache is no fault of the file: it may be a copy.
+    A missing object does not count: the file may be a copy.
     """
-    told: dict[str, str] = {}
+    worst: dict[str, str] = {}
     for finding in found:
         if not (finding.place.cached and finding.state == MISSING):
-            graver = (finding.state, told.get(finding.place.file, finding.state))
-            told[finding.place.file] = min(graver, key=GRAVEST.index)
-    return told
+            both = (finding.state, worst.get(finding.place.file, finding.state))
+            worst[finding.place.file] = min(both, key=GRAVEST.index)
+    return worst
 
 
 def shown(clone: Clone, path: Path) -> str:
-    """Return a path as a person at the root of the clone would write it."""
+    """Return a path relative to the root of the clone."""
     return os.path.relpath(path, clone.root)

@@ -1,4 +1,4 @@
-"""How a file came to its place, and the lines a command prints of it."""
+"""How a file was put in its place, and the lines a command prints about it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Origin(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a file came to its place."""
+    """How a file was put in its place."""
 
     path: str
     origin: Origin
     pin: Pin
     details: str = ""  # of a download: the source, and how long it took
-    aside: Path | None = None  # where the wrong file is now that was in its place
+    aside: Path | None = None  # the new path of the wrong file that was in its place
     first_use: bool = False
 
     @property
@@ -42,11 +42,11 @@ class Outcome:
 
 
 def report(outcome: Outcome) -> None:
-    """Print how a file came to its place, and what a user has to know about it."""
+    """Print how a file was put in its place, and what a user must know about it."""
     say(f"{outcome.path}  {outcome.how}")
     if outcome.first_use:
         pin = outcome.pin
-        say(f"  first use: no pin yet, so these bytes are trusted and will be recorded:\n"
+        say(f"  first use: no pin yet, so these bytes are trusted and will be pinned:\n"
               f"  md5 {pin.md5}  sha256 {pin.sha256}  {pin.size:,} bytes")  # fmt: skip
     if outcome.aside:
         where = os.path.relpath(outcome.aside, Path.cwd())

@@ -1,7 +1,4 @@
-"""Bring many files at once, over several hosts; the stages that DVC runs after it only look.
-
-What is under models/ already is checked and kept, several files at a time.
-"""
+"""Obtain many entries in parallel, from several hosts at once."""
 
 from __future__ import annotations
 
@@ -14,8 +11,7 @@ from typing import TYPE_CHECKING
 from scripts.catalogue import sources, urls
 from scripts.catalogue.documents import load
 from scripts.catalogue.params import TREE
-from scripts.checkout import obtain
-from scripts.checkout.clone import Clone
+from scripts.checkout.obtain import obtain
 from scripts.checkout.outcome import report
 from scripts.console.errors import CatalogueError, CheckpointError
 from scripts.console.progress import Bar
@@ -24,91 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from scripts.catalogue.params import Published
+    from scripts.checkout.clone import Clone
     from scripts.checkout.outcome import Outcome
 
-_FILES = 4  # at once: enough for every core to hash, and for several hosts
-_HEED = 0.2  # seconds after which Ctrl-C is heard for certain
+    Results = queue.SimpleQueue[list[Outcome] | BaseException]
+
+_ENTRIES = 4  # in parallel: enough for every core to hash, and for several hosts
+_POLL = 0.2  # seconds; the longest delay of Ctrl-C
 _MINIMAL, _COMPLETE = "minimal", "complete"
 
 
-def fetch_all(clone: Clone, entries: Sequence[Published]) -> None:
-    """Fetch entries side by side and report each as it ends; raise CheckpointError.
-
-    One that fails does not stop the others: their errors are raised together, at the end.
-    """
-    if len(entries) == 1:  # in this thread, with a bar of its own
-        for outcome in obtain.bring(clone, entries[0]):
-            report(outcome)
-    elif errors := _side_by_side(clone, entries):
-        raise CheckpointError(
-            f"{len(errors)} of {len(entries)} were not fetched",
-            *(
-                line
-                for error in errors
-                for line in (error.what, *(f"  {d}" for d in error.details))
-            ),
-        )
-
-
-def _side_by_side(clone: Clone, entries: Sequence[Published]) -> list[CheckpointError]:
-    """Return the errors. Threads are daemons: a command that is stopped does not wait for them."""
-    waiting: queue.SimpleQueue[Published] = queue.SimpleQueue()
-    for entry in _mixed(clone, entries):
-        waiting.put(entry)
-    done: queue.SimpleQueue[list[Outcome] | BaseException] = queue.SimpleQueue()
-    errors: list[CheckpointError] = []
-    with Bar("all") as bar:
-        for _ in range(min(_FILES, len(entries))):
-            threading.Thread(target=_work, args=(clone, waiting, done, bar), daemon=True).start()
-        for _ in entries:
-            result = _next(done)
-            if isinstance(result, CheckpointError):
-                errors.append(result)
-            elif isinstance(result, BaseException):
-                raise result
-            else:
-                for outcome in result:
-                    report(outcome)
-    return errors
-
-
-def _next(
-    done: queue.SimpleQueue[list[Outcome] | BaseException],
-) -> list[Outcome] | BaseException:
-    # Never an endless wait: a Ctrl-C that comes just before one is heard only after it.
-    while True:
-        with suppress(queue.Empty):
-            return done.get(timeout=_HEED)
-
-
-def _work(
-    clone: Clone,
-    waiting: queue.SimpleQueue[Published],
-    done: queue.SimpleQueue[list[Outcome] | BaseException],
-    bar: Bar,
-) -> None:
-    with suppress(queue.Empty):
-        while True:
-            entry = waiting.get_nowait()
-            try:
-                done.put(obtain.bring(clone, entry, within=bar))
-            except BaseException as error:  # noqa: BLE001 - raised or told by the thread that waits
-                done.put(error)
-
-
-def _mixed(clone: Clone, entries: Sequence[Published]) -> list[Published]:
-    """Return entries so that those of one host do not stand next to each other."""
-    seen: Counter[str] = Counter()
-    ranks = []
-    for number, entry in enumerate(entries):
-        host = urls.host_of(sources.read(clone.root / "sources", entry.name).url)
-        ranks.append((seen[host], number))
-        seen[host] += 1
-    return [entries[number] for _, number in sorted(ranks)]
-
-
 def select(clone: Clone, words: Sequence[str]) -> list[Published]:
-    """Return the entries that names, `minimal` and `complete` stand for; raise UsageError."""
+    """Return the entries of names, `minimal` and `complete`, each once; raise UsageError."""
     names: dict[str, None] = {}
     for word in words:
         if word == _COMPLETE:
@@ -121,7 +44,7 @@ def select(clone: Clone, words: Sequence[str]) -> list[Published]:
 
 
 def _minimal(clone: Clone) -> Iterator[str]:
-    """Yield the entries of the files on which the stage fetch_minimal depends."""
+    """Yield the entries of the files that the stage fetch_minimal depends on."""
     document = load(clone.root / "dvc.yaml")
     try:
         deps = document["stages"]["fetch_minimal"]["deps"]
@@ -131,3 +54,76 @@ def _minimal(clone: Clone) -> Iterator[str]:
     for name, entry in clone.catalogue.published.items():
         if paths & {file.path for file in entry.files}:
             yield name
+
+
+def fetch_all(clone: Clone, entries: Sequence[Published]) -> None:
+    """Obtain entries in parallel and report each file; raise CheckpointError.
+
+    If one fails, the others are still obtained; the error at the end names every failure.
+    """
+    if len(entries) == 1:  # in this thread, with a bar of its own
+        _report(obtain(clone, entries[0]))
+        return
+    errors: list[CheckpointError] = []
+    for result in _results(clone, entries):
+        if isinstance(result, CheckpointError):
+            errors.append(result)
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            _report(result)
+    if errors:
+        lines = [(error.what, *(f"  {line}" for line in error.details)) for error in errors]
+        raise CheckpointError(
+            f"{len(errors)} of {len(entries)} not downloaded",
+            *(line for part in lines for line in part),
+        )
+
+
+def _report(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        report(outcome)
+
+
+def _results(clone: Clone, entries: Sequence[Published]) -> Iterator[list[Outcome] | BaseException]:
+    """Yield the outcomes or the error of each entry, in the order in which they end.
+
+    The threads are daemons: a command that is stopped does not wait for them.
+    """
+    waiting: queue.SimpleQueue[Published] = queue.SimpleQueue()
+    for entry in _interleaved(clone, entries):
+        waiting.put(entry)
+    done: Results = queue.SimpleQueue()
+    with Bar("all") as bar:
+        for _ in range(min(_ENTRIES, len(entries))):
+            threading.Thread(target=_work, args=(clone, waiting, done, bar), daemon=True).start()
+        for _ in entries:
+            yield _next(done)
+
+
+def _next(done: Results) -> list[Outcome] | BaseException:
+    # With a timeout, as an endless wait would delay a Ctrl-C that comes just before it.
+    while True:
+        with suppress(queue.Empty):
+            return done.get(timeout=_POLL)
+
+
+def _work(clone: Clone, waiting: queue.SimpleQueue[Published], done: Results, bar: Bar) -> None:
+    with suppress(queue.Empty):
+        while True:
+            entry = waiting.get_nowait()
+            try:
+                done.put(obtain(clone, entry, within=bar))
+            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+                done.put(error)
+
+
+def _interleaved(clone: Clone, entries: Sequence[Published]) -> list[Published]:
+    """Return the entries in an order that alternates between hosts."""
+    seen: Counter[str] = Counter()
+    ranks = []
+    for number, entry in enumerate(entries):
+        host = urls.host_of(sources.read(clone.root / "sources", entry.name).url)
+        ranks.append((seen[host], number))
+        seen[host] += 1
+    return [entries[number] for _, number in sorted(ranks)]

@@ -1,11 +1,11 @@
-"""Put right what an inspection found wrong: the pinned bytes take its place, it goes aside."""
+"""Replace what an inspection found wrong by the pinned bytes; wrong files go to quarantine."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.checkout import obtain
-from scripts.checkout.inspection import MISSING, WRONG, look, shown
+from scripts.checkout.inspection import MISSING, WRONG, inspect, shown
+from scripts.checkout.obtain import obtain
 from scripts.checkout.workspace import put_back, quarantine
 from scripts.console.errors import CheckpointError
 from scripts.console.progress import note
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 
 def repair(clone: Clone, found: Sequence[Finding], required: set[str]) -> list[Finding]:
-    """Bring what is wrong anew; return what then lies at the places.
+    """Obtain the entries of wrong files again; return the findings after that.
 
-    A wrong object goes to quarantine at once, so that nobody links it; a wrong file as soon as
-    the right one takes its place. Of the `required` files, those that are missing come, too.
+    A wrong object goes to quarantine at once, so that no process links it; a wrong file when the
+    correct one replaces it. Missing files are obtained if they are `required`.
     """
     damaged = [f for f in found if f.state == WRONG]
-    asides = {f.place: _set_aside(clone, f.place) for f in damaged if _in_the_way(f)}
+    asides = {f.place: _set_aside(clone, f.place) for f in damaged if _blocks(f)}
     absent = [
         f for f in found if f.state == MISSING and not f.place.cached and f.place.file in required
     ]
-    wanted = {f.place.entry.name: f.place.entry for f in (*damaged, *absent)}
+    entries = {f.place.entry.name: f.place.entry for f in (*damaged, *absent)}
     try:
-        for entry in wanted.values():
-            _bring(clone, entry)
+        for entry in entries.values():
+            _obtain(clone, entry)
     finally:
         for place, aside in asides.items():
-            _keep(clone, place, aside)
-    fresh = {f.place: f for f in look(clone, wanted.values())}
+            _restore(clone, place, aside)
+    fresh = {f.place: f for f in inspect(clone, entries.values())}
     return [fresh.get(finding.place, finding) for finding in found]
 
 
-def _in_the_way(finding: Finding) -> bool:
-    """Tell whether the right bytes cannot come while this is there: the disk has lost its own."""
+def _blocks(finding: Finding) -> bool:
+    """Tell whether a file must be moved first: a cached object, or one that cannot be read."""
     return finding.place.cached or finding.digest is None
 
 
@@ -53,19 +53,19 @@ def _set_aside(clone: Clone, place: Place) -> Path:
     return aside
 
 
-def _keep(clone: Clone, place: Place, aside: Path) -> None:
-    """Let no file vanish from models/ for want of the right one, be it a link into the cache."""
+def _restore(clone: Clone, place: Place, aside: Path) -> None:
+    """Restore what was set aside if models/ would lose a file, or the target of its link."""
     path = clone.root / place.file
     if not path.exists() and (path.is_symlink() or not place.cached):
         put_back(place.path, aside)
-        note(f"{shown(clone, place.path)}: put back, for want of the right one")
+        note(f"{shown(clone, place.path)}: restored: no correct copy found")
 
 
-def _bring(clone: Clone, entry: Published) -> None:
+def _obtain(clone: Clone, entry: Published) -> None:
     try:
-        outcomes = obtain.bring(clone, entry)
+        outcomes = obtain(clone, entry)
     except CheckpointError as error:
-        note(f"error: {error}")  # the next entry may be luckier
+        note(f"error: {error}")  # the other entries are still tried
         return
     for outcome in outcomes:
         if outcome.aside:

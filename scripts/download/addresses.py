@@ -1,112 +1,132 @@
-"""What a user pastes from a browser, turned into the address of the very file."""
+"""URLs as a browser shows them, converted to the URLs of the files themselves."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit
 
 from scripts.catalogue.urls import is_safe
 from scripts.console.errors import SourceError, UsageError
-from scripts.download import drive, publisher
 from scripts.download.connections import Session, authorities
 from scripts.download.failures import http_errors, status
+from scripts.download.redirects import follow
 
 if TYPE_CHECKING:
     import requests
 
+DRIVE = "drive.google.com"
+_DRIVE_ID = re.compile(r"/d/([\w-]+)|[?&]id=([\w-]+)", re.ASCII)
+_DRIVE_FILE = "https://drive.usercontent.google.com/download?id={}&export=download&confirm=t"
+_DROPBOX = ("www.dropbox.com", "dropbox.com")
+_GITHUB = "github.com"
+_GITHUB_BLOB = re.compile(r"^(/[^/]+/[^/]+)/blob/")
 _HUGGING_FACE = "huggingface.co"
-_PAGE = re.compile(
+_HUGGING_FACE_FILE = re.compile(
     r"/(?P<repo>(?:datasets/|spaces/)?[^/]+(?:/[^/]+)?)/(?:blob|resolve|raw)/(?P<rev>[^/]+)/(?P<file>.+)"
 )
-_BLOB = re.compile(r"^(https://github\.com/[^/]+/[^/]+)/blob/")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_TIMEOUT = (10.0, 30.0)  # seconds to connect, and without a byte
-_REDIRECTS = 5
+_TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds without data
+_SHAPE = "expected https://HOST/PATH"
 
 
 def checked(url: str) -> str:
-    """Return an address that may stand in sources/, or raise UsageError; nothing is asked."""
+    """Return a URL that may be written to sources/, or raise UsageError; request nothing."""
     if not is_safe(url):
         plain = url.startswith("http://")
-        why = "plain http can be changed on its way; give the https address" if plain else _SHAPE
-        raise _refusal(url, why)
+        raise _invalid(url, "plain http can be altered in transit; use https" if plain else _SHAPE)
     parts = urlsplit(url)
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise _refusal(url, "percent-encode what is not a letter, a digit or a sign")
+        raise _invalid(url, "percent-encode spaces, control and non-ASCII characters")
     if "@" in parts.netloc:
         raise UsageError(
-            f"the address of {parts.hostname} holds a password, and sources/ is public",
+            f"the URL of {parts.hostname} contains a password, and sources/ is public",
             "Nothing was changed.",
         )
     if parts.path in ("", "/"):
-        raise _refusal(url, "it names a host, and no file there")
-    if drive.serves(url) and "/d/" not in parts.path and "id" not in parse_qs(parts.query):
-        raise _refusal(url, "it is no share link of one file: open the file, not its folder")
+        raise _invalid(url, "it names a host, but no file")
+    if parts.hostname == DRIVE and "/d/" not in parts.path and "id" not in parse_qs(parts.query):
+        raise _invalid(url, "it is not the share link of a file: open the file, not its folder")
     return parts._replace(fragment="").geturl()
 
 
-def of_file(url: str) -> str:
-    """Return where the file itself is, for the address of the page that shows it.
+def file_url(url: str) -> str:
+    """Return the URL of the file where `url` is that of a page about it; request nothing."""
+    parts = urlsplit(url)
+    if parts.hostname == DRIVE and (found := _DRIVE_ID.search(url)):
+        return _DRIVE_FILE.format(found[1] or found[2])
+    if parts.hostname in _DROPBOX:
+        query = dict(parse_qsl(parts.query)) | {"dl": "1"}
+        return parts._replace(query=urlencode(query)).geturl()
+    if parts.hostname == _GITHUB:
+        return parts._replace(path=_GITHUB_BLOB.sub(r"\1/raw/", parts.path)).geturl()
+    if parts.hostname == _HUGGING_FACE and (found := _HUGGING_FACE_FILE.fullmatch(parts.path)):
+        return _resolved(parts, found, found["rev"])
+    return url
 
-    A branch on Hugging Face becomes the commit it stands for now: its headers are asked for,
-    and nothing else. Raises UsageError, or SourceError if the host does not tell.
+
+def of_file(url: str) -> str:
+    """Return the URL to record for a file, given its own or that of a page about it.
+
+    A share link of Google Drive stays as it is. A branch on Hugging Face is replaced by its
+    current commit, read from the headers. Raises UsageError, or SourceError if there is none.
     """
     url = checked(url)
     parts = urlsplit(url)
-    if parts.hostname == "github.com":
-        return _BLOB.sub(r"\1/raw/", url)
+    if parts.hostname == DRIVE:
+        return url
     if parts.hostname != _HUGGING_FACE:
-        return publisher.direct(url)
-    found = _PAGE.fullmatch(parts.path)
+        return file_url(url)
+    found = _HUGGING_FACE_FILE.fullmatch(parts.path)
     if not found:
-        raise _refusal(url, "it is no page of one file: .../blob/REVISION/FILE")
-    commit = found["rev"]
-    if not _COMMIT.fullmatch(commit):
-        commit = _commit(f"https://{parts.netloc}/{found['repo']}/resolve/{commit}/{found['file']}")
-    return f"https://{parts.netloc}/{found['repo']}/resolve/{commit}/{found['file']}"
+        raise _invalid(url, "it is not the page of a file: .../blob/REVISION/FILE")
+    file = parts._replace(query="")
+    if _COMMIT.fullmatch(found["rev"]):
+        return file_url(file.geturl())
+    return _resolved(file, found, _commit(file_url(file.geturl())))
 
 
 def repository(url: str) -> str:
-    """Return the page a user can read about what stands at an address: its repository, or host."""
+    """Return the URL of the repository a file belongs to, or of its host."""
     parts = urlsplit(url)
     origin = f"{parts.scheme}://{parts.netloc}"
-    if parts.hostname == _HUGGING_FACE and (found := _PAGE.fullmatch(parts.path)):
+    if parts.hostname == _HUGGING_FACE and (found := _HUGGING_FACE_FILE.fullmatch(parts.path)):
         return f"{origin}/{found['repo']}"
-    if parts.hostname == "github.com":
+    if parts.hostname == _GITHUB:
         return origin + "/".join(parts.path.split("/")[:3])
     return origin
 
 
+def _resolved(parts: SplitResult, found: re.Match[str], revision: str) -> str:
+    path = f"/{found['repo']}/resolve/{revision}/{found['file']}"
+    return parts._replace(path=path).geturl()
+
+
 def _commit(url: str) -> str:
-    """Return the commit that a revision stands for, by the headers of the file's own address."""
+    """Return the commit of a revision, from the headers of a file at that revision."""
     reply = _head(url)
     commit = reply.headers.get("X-Repo-Commit", "")
     if reply.ok and _COMMIT.fullmatch(commit):
         return commit
-    what = f"{_HUGGING_FACE}: does not say which commit this revision is: {status(reply)}"
+    what = f"{_HUGGING_FACE}: does not report the commit of this revision: {status(reply)}"
     code = reply.headers.get("X-Error-Code", "")
-    hint = [f"It says {code}."] if re.fullmatch(r"\w{1,40}", code) else []
-    raise SourceError(what, *hint)
+    raise SourceError(what, *([f"It reports {code}."] if re.fullmatch(r"\w{1,40}", code) else []))
 
 
 def _head(url: str) -> requests.Response:
+    """Return the first response that names a commit, or the last one on Hugging Face's own host.
+
+    The response of a renamed repository is a redirect within the host that names none.
+    """
     with http_errors(_HUGGING_FACE), Session() as session:
         session.verify = authorities()
-        for _ in range(_REDIRECTS):
-            reply = session.head(url, allow_redirects=False, timeout=_TIMEOUT)
-            target = urljoin(url, reply.headers.get("Location", ""))
-            # A repository that was renamed sends on within the host, and knows no commit yet.
-            if "X-Repo-Commit" in reply.headers or not reply.is_redirect:
+        send = partial(session.head, allow_redirects=False, timeout=_TIMEOUT)
+        for reply in follow(send, url, same_host=True):
+            if "X-Repo-Commit" in reply.headers:
                 break
-            if urlsplit(target)[:2] != urlsplit(url)[:2]:
-                break
-            url = target
         return reply
 
 
-_SHAPE = "it is no https://HOST/PATH"
-
-
-def _refusal(url: str, why: str) -> UsageError:
-    return UsageError(f"not the address of a file: {url!r:.200}", why, "Nothing was changed.")
+def _invalid(url: str, why: str) -> UsageError:
+    return UsageError(f"not the URL of a file: {url!r:.200}", why, "Nothing was changed.")

@@ -1,4 +1,4 @@
-"""The connections to publishers: whom they trust, and how threads that wait at them are woken."""
+"""Connections to publishers: which authorities they trust, and how waiting threads are woken."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def authorities() -> str | bool:
-    """Return the CA bundle to trust: what requests reads, and SSL_CERT_FILE, which it does not.
+    """Return the CA bundle to trust: that of requests, or SSL_CERT_FILE, which requests ignores.
 
     Raises SourceError if it does not exist.
     """
@@ -38,12 +38,12 @@ def authorities() -> str | bool:
 
 
 def trust() -> ssl.SSLContext:
-    """Return what verifies servers, for many connections; raise SourceError.
+    """Return a context that verifies servers, to be shared by connections; raise SourceError.
 
-    Each connection would read the authorities anew, and that takes longer than its handshake.
+    Without it every connection reads the CA bundle itself, which takes longer than the handshake.
     """
-    told = authorities()
-    bundle = DEFAULT_CA_BUNDLE_PATH if told is True else str(told)
+    chosen = authorities()
+    bundle = DEFAULT_CA_BUNDLE_PATH if chosen is True else str(chosen)
     context = create_urllib3_context()
     try:
         context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
@@ -53,68 +53,68 @@ def trust() -> ssl.SSLContext:
 
 
 class Session(requests.Session):
-    """Leaves redirects to us: each hop is looked at before anything of it is asked or read."""
+    """A session that never follows a redirect: redirects.py checks each target first."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Know of none."""
+        """Return no target."""
 
 
 class Connections(HTTPAdapter):
-    """Remembers the sockets it opens: only a shutdown wakes a thread that waits for an answer.
+    """Remember the open sockets, because only a shutdown wakes a thread waiting for a response.
 
-    The plain shutdown of the socket below TLS, and not SSLSocket's own: that one lets a thread
-    go on to read what is still encrypted as if it were the body.
+    It is the shutdown of the plain socket below TLS. After SSLSocket's own, a thread would read
+    the remaining encrypted bytes as if they were the body.
     """
 
     def __init__(self, most: int, context: ssl.SSLContext | None = None) -> None:
-        """Keep up to `most` idle connections a host; `context` is what trust() made for many."""
+        """Keep up to `most` idle connections per host; `context` is the result of trust()."""
         self._context = context
-        self._closed = threading.Event()
+        self._aborted = threading.Event()
         self._sockets: list[socket.socket] = []
         super().__init__(pool_connections=2, pool_maxsize=most)
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as requests has it
-        """Return the pool for a request, its connections watched."""
-        if self._closed.is_set():
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as in requests
+        """Return the pool for a request; its connections are recorded."""
+        if self._aborted.is_set():
             raise requests.exceptions.ConnectionError("the transfer was stopped")
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         if pool.ConnectionCls is type(pool).ConnectionCls:
-            pool.ConnectionCls = _watched(type(pool).ConnectionCls, self._opened)
+            pool.ConnectionCls = _recorded(type(pool).ConnectionCls, self._record)
         return pool
 
     def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Return what a pool is known by; with a shared context, that and no file to read."""
-        host, told = super().build_connection_pool_key_attributes(*args, **kwargs)
-        return host, {"ssl_context": self._context} if self._context else told
+        """Return the key of a pool; with a shared context, the pool reads no CA file."""
+        host, attributes = super().build_connection_pool_key_attributes(*args, **kwargs)
+        return host, {"ssl_context": self._context} if self._context else attributes
 
     def cert_verify(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Let each connection read the authorities, unless there is a shared context."""
+        """Let each connection read the CA bundle, unless there is a shared context."""
         if self._context is None:
             super().cert_verify(*args, **kwargs)  # type: ignore[no-untyped-call]
 
-    def break_off(self) -> None:
-        """End every connection, now and later; threads that wait for bytes wake up."""
-        self._closed.set()
+    def abort(self) -> None:
+        """Shut down every connection, now and later, and wake the threads that wait for data."""
+        self._aborted.set()
         for opened in list(self._sockets):
             _shut(opened)
 
-    def _opened(self, opened: socket.socket) -> None:
+    def _record(self, opened: socket.socket) -> None:
         self._sockets.append(opened)
-        if self._closed.is_set():
+        if self._aborted.is_set():
             _shut(opened)
 
 
-def _watched(kind: Any, opened: Callable[[socket.socket], None]) -> Any:  # noqa: ANN401
-    """Return a class of urllib3's connections that tells of each socket it opens."""
+def _recorded(kind: Any, record: Callable[[socket.socket], None]) -> Any:  # noqa: ANN401
+    """Return a subclass of a urllib3 connection that records each socket it opens."""
 
-    class Watched(kind):  # type: ignore[misc]
+    class Recorded(kind):  # type: ignore[misc]
         def connect(self) -> None:
             super().connect()
-            opened(self.sock)
+            record(self.sock)
 
-    return Watched
+    return Recorded
 
 
 def _shut(opened: socket.socket) -> None:
-    with suppress(OSError):  # it ended just now
+    with suppress(OSError):  # already closed
         socket.socket.shutdown(opened, socket.SHUT_RDWR)

@@ -1,9 +1,8 @@
-"""Google Drive, through gdown: its confirm page, its quota page, and its resume."""
+"""Downloads from Google Drive through gdown, which handles the confirm page and resumes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import gdown
 import requests
@@ -11,6 +10,7 @@ from gdown.exceptions import DownloadError, FileURLRetrievalError
 
 from scripts.console.errors import SourceError
 from scripts.download import partial
+from scripts.download.addresses import DRIVE
 from scripts.download.connections import authorities
 from scripts.download.failures import cause, http_errors, status
 from scripts.files import digests
@@ -23,54 +23,42 @@ if TYPE_CHECKING:
     from scripts.download.request import Request
     from scripts.files.digests import Digest
 
-HOST = "drive.google.com"
-_QUOTA = "the file's quota for today is used up (too many users have fetched it)"
-_OTHERWISE = {  # name -> another way to the same file
-    "tapnet_checkpoint_wo_optstate": (
-        "It can be made without Google Drive: dvc repro fetch@tapnet_checkpoint,",
-        "then python -m scripts.clean_tapnet.",
-    ),
-}
-_PRIVATE = "the file is private or was removed, or Google Drive is out of order"
+_QUOTA = "the daily download quota of the file is exceeded"
+_PRIVATE = "the file is private or was removed, or Google Drive is unavailable"
 
 
-def serves(url: str) -> bool:
-    """Tell whether an address is Google Drive's."""
-    return urlsplit(url).hostname == HOST
+def download(url: str, request: Request, network: Network) -> Digest:
+    """Download a share link to `request.part`; raise SourceError or DiskError.
 
-
-def bring(url: str, wanted: Request, network: Network) -> Digest:
-    """Fill `wanted.part` from a share link; raise SourceError or DiskError.
-
-    The digest is the caller's to check. What gdown resumed and is not the pinned file is fetched
-    once more from its first byte: gdown does not notice a file that changed between two runs.
+    The caller checks the digest. A resumed file that does not match the pin is downloaded again
+    from the first byte: gdown does not notice a file that changed between two runs.
     """
-    part = wanted.part.with_suffix(".drive")
-    _make_ready(part, wanted)
+    part = request.part.with_suffix(".drive")
+    _prepare(part, request)
     resumed = any(_begun(part))
     try:
-        digest = _download(url, part, wanted, network)
-        stale = resumed and wanted.pin is not None and not wanted.pin.matches(digest)
+        digest = _download(url, part, request, network)
+        stale = resumed and request.pin is not None and not request.pin.matches(digest)
     except _StaleError:
         stale = True
     if stale:
         _discard([part, *_begun(part)])
-        digest = _download(url, part, wanted, network)
-    partial.discard(wanted.part)
-    with disk_errors(wanted.part):
-        part.replace(wanted.part)
+        digest = _download(url, part, request, network)
+    partial.discard(request.part)
+    with disk_errors(request.part):
+        part.replace(request.part)
     return digest
 
 
 class _StaleError(SourceError):
-    """What was begun cannot be gone on with."""
+    """The partial file cannot be resumed."""
 
 
 class _Progress:
-    """What gdown calls with the bytes so far and in all."""
+    """The callback of gdown, called with the bytes so far and in total."""
 
-    def __init__(self, wanted: Request) -> None:
-        self._bar, self._seen = wanted.bar, -1
+    def __init__(self, request: Request) -> None:
+        self._bar, self._seen = request.bar, -1
 
     def __call__(self, done: int, total: int | None) -> None:
         if self._seen < 0:
@@ -80,18 +68,18 @@ class _Progress:
         self._seen = done
 
 
-def _make_ready(part: Path, wanted: Request) -> None:
-    """Leave at most one file to resume: gdown gives up if it finds two, and skips a whole one."""
+def _prepare(part: Path, request: Request) -> None:
+    """Leave at most one file to resume: gdown fails if it finds two, and skips a complete one."""
     begun = sorted(_begun(part), key=lambda p: p.stat().st_size)
-    kept = begun[-1:] if wanted.pin else []  # without a pin nothing would notice a splice
+    kept = begun[-1:] if request.pin else []  # without a pin a mix of two versions would pass
     _discard([part, *(p for p in begun if p not in kept)])
-    if wanted.pin and wanted.pin.size is not None:
-        there = sum(p.stat().st_size for p in kept)
-        check_room(part, wanted.pin.size - there + wanted.reserve, what=wanted.name)
+    if request.pin and request.pin.size is not None:
+        present = sum(p.stat().st_size for p in kept)
+        check_room(part, request.pin.size - present + request.reserve, what=request.name)
 
 
 def _begun(part: Path) -> list[Path]:
-    # gdown names what it has begun <name>XXXXXXXX.part.
+    # gdown names a partial file <name>XXXXXXXX.part.
     return list(part.parent.glob(f"{part.name}????????.part"))
 
 
@@ -101,35 +89,35 @@ def _discard(paths: list[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _download(url: str, part: Path, wanted: Request, network: Network) -> Digest:
-    with http_errors(HOST):
+def _download(url: str, part: Path, request: Request, network: Network) -> Digest:
+    with http_errors(DRIVE):
         try:
             gdown.download(
                 url, str(part), quiet=True, resume=True, use_cookies=False,
                 retries=network.retries, timeout=(10.0, network.timeout), verify=authorities(),
-                progress=_Progress(wanted),
+                progress=_Progress(request),
             )  # fmt: skip
         except FileURLRetrievalError as error:
             reason = _QUOTA if "Too many users" in str(error) else _PRIVATE
-            raise SourceError(f"{HOST}: {reason}", *_OTHERWISE.get(wanted.name, ())) from error
+            raise SourceError(f"{DRIVE}: {reason}") from error
         except DownloadError as error:
-            raise _said(error) from error
+            raise _without_url(error) from error
         except requests.exceptions.HTTPError as error:
-            raise SourceError(f"{HOST}: {status(error.response)}") from error
-        except KeyError as error:  # gdown takes a Content-Type for granted
-            raise SourceError(f"{HOST}: an answer without {error.args[0]}") from error
+            raise SourceError(f"{DRIVE}: {status(error.response)}") from error
+        except KeyError as error:  # gdown assumes a Content-Type
+            raise SourceError(f"{DRIVE}: a response without {error.args[0]}") from error
         except OSError as error:
             if isinstance(error, requests.exceptions.RequestException):
                 raise
             raise disk_error(part, error) from error
     with disk_errors(part):
-        return digests.of_file(part, sha256=wanted.sha256)
+        return digests.of_file(part, sha256=request.sha256)
 
 
-def _said(error: DownloadError) -> SourceError:
-    """Return what gdown means, without the addresses it shows."""
+def _without_url(error: DownloadError) -> SourceError:
+    """Return gdown's error without the signed URLs in its message."""
     if "byte range" in str(error):
-        return _StaleError(f"{HOST}: does not go on where the transfer had stopped")
+        return _StaleError(f"{DRIVE}: the transfer cannot be resumed")
     if error.__cause__ is not None:
-        return SourceError(f"{HOST}: the transfer broke off: {cause(error.__cause__)}")
-    return SourceError(f"{HOST}: the answer was cut short")
+        return SourceError(f"{DRIVE}: the transfer was interrupted: {cause(error.__cause__)}")
+    return SourceError(f"{DRIVE}: the response was cut short")

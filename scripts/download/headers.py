@@ -1,4 +1,4 @@
-"""What a publisher says of a file without sending it: its size, its version, its own hashes."""
+"""What a publisher reports about a file without sending it: size, version and hashes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import base64
 import re
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from requests.utils import requote_uri
-
 from scripts.catalogue.urls import host_of
 from scripts.console.errors import SourceError, TransientError
-from scripts.download import pages
-from scripts.download.failures import http_errors, status
-from scripts.download.publisher import Publisher, direct
+from scripts.download.failures import http_errors, is_page_type, page_error, status
+from scripts.download.publisher import Publisher
+from scripts.download.redirects import follow
 
 if TYPE_CHECKING:
     import ssl
@@ -23,15 +22,12 @@ if TYPE_CHECKING:
 
     import requests
 
-_PATIENCE = 10.0  # seconds without an answer; headers are short
-_TRIES = 2  # one broken connection says nothing of a file
-_REDIRECTS = 10
-_PAGE = 1 << 16  # bytes of a page in which it says what it is
+_TIMEOUT = 10.0  # seconds without a response; headers are short
+_TRIES = 2  # a single broken connection proves nothing
+_PAGE = 1 << 16  # bytes of a page that are searched for its message
 _OK, _PARTIAL = 200, 206
 _GONE, _BLOCKED = {404, 410}, {401, 403, 407, 429, 451}
 _PASSING = {408, 425, 500, 502, 503, 504}
-_DRIVE = re.compile(r"/d/([\w-]+)|[?&]id=([\w-]+)", re.ASCII)
-_DRIVE_FILE = "https://drive.usercontent.google.com/download?id={}&export=download&confirm=t"
 _DELETED = re.compile(rb"deleted|not found|no longer|do(?:es)?n.t exist", re.IGNORECASE)
 _GOOG_MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{22}==)")
 _TOTAL = re.compile(r"(?:bytes [^/]*/)?(\d{1,18})", re.ASCII)
@@ -40,10 +36,10 @@ _HEX = {"md5": re.compile(r"[0-9a-f]{32}"), "sha256": re.compile(r"[0-9a-f]{64}"
 
 @dataclass(frozen=True)
 class Head:
-    """What a publisher says: size in bytes, hashes in lower hex; None where it says nothing.
+    """What a publisher reports: size in bytes, hashes in lower hex; None where it does not.
 
-    `etag` is as it was sent, quotes included; `modified` is Last-Modified; `moved` is the
-    address that ours was said to have become for good.
+    `etag` is unchanged, quotes included; `modified` is Last-Modified; `moved` is the new URL of
+    a permanent redirect.
     """
 
     size: int | None = None
@@ -55,103 +51,82 @@ class Head:
 
 
 class GoneError(SourceError):
-    """The publisher says that there is no such file any more."""
+    """The publisher reports that the file no longer exists."""
 
 
 class BlockedError(SourceError):
-    """The publisher is there, and does not give the file to us."""
+    """The publisher is reachable, but refuses to give us the file."""
 
 
 class HeadRequest(Publisher):
-    """Asks one address for headers: HEAD, or where that settles nothing a GET of one byte."""
+    """Request the headers of one URL: by HEAD, or if that fails, by a GET of one byte."""
 
     def __init__(self, url: str, context: ssl.SSLContext, *, timeout: float) -> None:
-        """Prepare; `timeout` is in seconds, and ten at most. Nothing is asked yet."""
-        patience = min(timeout, _PATIENCE)
-        super().__init__(_file_at(url), connections=1, timeout=patience, context=context)
-        self._by_page = self.url != url  # then redirects are the host's daily way to the file
-        self.host = host_of(url)
+        """Prepare and request nothing; `timeout` is in seconds, limited to ten."""
+        super().__init__(url, connections=1, timeout=min(timeout, _TIMEOUT), context=context)
+        self._by_page = self.url != url  # redirects are then the host's normal way to the file
 
     def head(self) -> Head:
-        """Return what the publisher says; raise GoneError, BlockedError or SourceError."""
+        """Return the publisher's report; raise GoneError, BlockedError or SourceError."""
         for _ in range(_TRIES - 1):
             try:
-                return self._either()
-            except TransientError:  # noqa: PERF203 - a try is all that is repeated
+                return self._head_or_get()
+            except TransientError:  # noqa: PERF203 - only the request is repeated
                 continue
-        return self._either()
+        return self._head_or_get()
 
-    def _either(self) -> Head:
+    def _head_or_get(self) -> Head:
         try:
             return self._ask("HEAD", {})
         except TransientError:
             raise
-        except SourceError:  # an address signed for GET refuses it; of a page it shows nothing
+        except SourceError:  # a URL signed for GET rejects HEAD, and a page has no body then
             return self._ask("GET", {"Range": "bytes=0-0"})
 
     def _ask(self, method: str, headers: Mapping[str, str]) -> Head:
-        url, hops = self.url, []
-        for _ in range(_REDIRECTS):
-            with http_errors(self.host), closing(self._sent(method, url, headers)) as response:
-                hops.append(response)
-                if response.is_redirect:
-                    url = self._next(url, response)
-                    continue
+        with http_errors(self.host):
+            hops = list(follow(partial(self._send, method, headers), self.url))
+            with closing(hops[-1]) as response:
                 self._check(response)
-                return self._heard(hops)
-        raise SourceError(f"{self.host}: more than {_REDIRECTS} redirects")
-
-    def _sent(self, method: str, url: str, headers: Mapping[str, str]) -> requests.Response:
-        return self._session.request(
-            method, url, headers={"Accept-Encoding": "identity", **headers}, stream=True,
-            allow_redirects=False, timeout=self._timeout,
-        )  # fmt: skip
+                return self._parse(hops)
 
     def _check(self, response: requests.Response) -> None:
-        """Raise what an answer means that is not the file's."""
+        """Raise the error a response stands for if it is not that of the file."""
         code, what = response.status_code, f"{self.host}: {status(response)}"
         if code in _GONE:
             raise GoneError(what)
         if code in _BLOCKED:
-            raise BlockedError(what, "The host may say so of a file that was removed, too.")
+            raise BlockedError(what, "Some hosts send this status for a removed file, too.")
         if code in _PASSING:
             raise TransientError(what)
         if code not in (_OK, _PARTIAL):
             raise SourceError(what)
-        if pages.announced(response.headers.get("Content-Type", "")):
-            raise _meaning(self.host, response.raw.read(_PAGE, decode_content=True))
+        if is_page_type(response.headers.get("Content-Type", "")):
+            raise _page_meaning(self.host, response.raw.read(_PAGE, decode_content=True))
         if response.request.method == "HEAD" and _size(response) is None:
-            raise SourceError(f"{self.host}: does not tell the size")
+            raise SourceError(f"{self.host}: does not report the size")
 
-    def _heard(self, hops: Sequence[requests.Response]) -> Head:
+    def _parse(self, hops: Sequence[requests.Response]) -> Head:
         last = hops[-1]
-        told = last.headers
         return Head(
             size=_size(last),
-            etag=_plain(told.get("ETag")),
-            modified=_plain(told.get("Last-Modified")),
-            md5=_md5(told),
+            etag=_printable(last.headers.get("ETag")),
+            modified=_printable(last.headers.get("Last-Modified")),
+            md5=_md5(last.headers),
             sha256=_linked(hops[0]),
-            moved=None if self._by_page else self._moved(hops),
+            moved=None if self._by_page else _moved(hops),
         )
 
-    def _moved(self, hops: Sequence[requests.Response]) -> str | None:
-        """Return where the redirects lead that come first and are meant for good."""
-        moved, url = None, self.url
-        for hop in takewhile(lambda hop: hop.is_permanent_redirect, hops):
-            moved = url = self._next(url, hop)
-        return requote_uri(moved) if moved else None
+
+def _moved(hops: Sequence[requests.Response]) -> str | None:
+    """Return the target of the permanent redirects at the beginning, or None."""
+    permanent = sum(1 for _ in takewhile(lambda hop: hop.is_permanent_redirect, hops))
+    return hops[permanent].url if permanent else None
 
 
-def _file_at(url: str) -> str:
-    """Return the address of the file where `url` is that of Dropbox's or Drive's page about it."""
-    found = _DRIVE.search(url) if host_of(url) == "drive.google.com" else None
-    return _DRIVE_FILE.format(found[1] or found[2]) if found else direct(url)
-
-
-def _meaning(host: str, page: bytes) -> SourceError:
-    """Return what a page in place of the file means at this host."""
-    error = pages.refusal(host, page)
+def _page_meaning(host: str, page: bytes) -> SourceError:
+    """Return the error that a page in place of the file stands for at this host."""
+    error = page_error(host, page)
     if host.endswith("dropbox.com") and _DELETED.search(page):
         return GoneError(error.what, *error.details)
     if host.endswith(("dropbox.com", "google.com")):
@@ -168,31 +143,31 @@ def _size(response: requests.Response) -> int | None:
     return int(found[1]) if found else None
 
 
-def _md5(told: Mapping[str, str]) -> str | None:
-    """Return the md5 of the stored bytes where a header is known to be that."""
-    if told.get("x-goog-stored-content-encoding", "identity") == "identity" and (
-        found := _GOOG_MD5.search(told.get("x-goog-hash", ""))
+def _md5(headers: Mapping[str, str]) -> str | None:
+    """Return the md5 of the stored bytes, if a header is known to hold it."""
+    if headers.get("x-goog-stored-content-encoding", "identity") == "identity" and (
+        found := _GOOG_MD5.search(headers.get("x-goog-hash", ""))
     ):
         return base64.b64decode(found[1]).hex()
-    # S3's ETag is the md5 of what came in one part, unless a key of the owner's encrypts it.
-    single = told.get("Server") == "AmazonS3" and "kms" not in told.get(
+    # S3's ETag is the md5 of a single-part upload, unless it is encrypted with a KMS key.
+    single = headers.get("Server") == "AmazonS3" and "kms" not in headers.get(
         "x-amz-server-side-encryption", ""
     )
-    return hash_in(told.get("ETag"), "md5") if single else None
+    return hash_in(headers.get("ETag"), "md5") if single else None
 
 
 def _linked(first: requests.Response) -> str | None:
-    """Return the sha256 that Hugging Face names before it sends us to its store."""
-    ours = host_of(first.url) == "huggingface.co"
-    return hash_in(first.headers.get("X-Linked-ETag"), "sha256") if ours else None
+    """Return the sha256 that Hugging Face itself reports before it redirects to its store."""
+    trusted = host_of(first.url) == "huggingface.co"
+    return hash_in(first.headers.get("X-Linked-ETag"), "sha256") if trusted else None
 
 
 def hash_in(etag: str | None, kind: str) -> str | None:
-    """Return the md5 or sha256 that an ETag has the form of, or None."""
+    """Return an ETag's value if it has the form of an md5 or sha256, or None."""
     value = (etag or "").strip('"').lower()
     return value if _HEX[kind].fullmatch(value) else None
 
 
-def _plain(value: str | None) -> str | None:
-    # A stranger's words, that will be shown and written to a file.
+def _printable(value: str | None) -> str | None:
+    # It comes from a stranger, and is shown and written to a file.
     return value if value and value.isascii() and value.isprintable() else None

@@ -1,4 +1,4 @@
-"""A file that arrives in blocks, and the journal beside it that survives a kill or a reboot."""
+"""A file downloaded in blocks, and its journal, which survives a kill or a reboot."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from scripts.files.disk import disk_errors, write_at
 
 MIB = 1 << 20
 _LARGEST = 16 * MIB  # bytes of one request
-_CELL = MIB // 4  # bytes of a line of the journal: a kill loses at most one cell a connection
-_SYNC = 15.0  # seconds between two moments from which a reboot can go on
+_CELL = MIB // 4  # bytes per line of the journal: a kill loses at most one cell per connection
+_SYNC = 15.0  # seconds between two points from which a download resumes after a reboot
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NUMBER, _SYNCED = re.compile(r"[0-9]{8}"), re.compile(r"synced [0-9]{8}")
 
 
 @dataclass(frozen=True)
 class Version:
-    """Which bytes a partial file holds: those at `url` of this ETag or date, `size` bytes."""
+    """The version of the file: `size` bytes at `url` with this ETag or date."""
 
     url: str
     validator: str | None
     size: int
-    pin: str | None = None  # the hash they must have in the end
+    pin: str | None = None  # the expected hash
 
     def continues(self, begun: Version) -> bool:
-        """Tell whether what was begun can be gone on with: from another source if a pin decides."""
+        """Tell whether a partial file of `begun` can be resumed; with a pin, from any source."""
         elsewhere = self.url != begun.url and self.pin is not None
         return begun == self or (elsewhere and (begun.pin, begun.size) == (self.pin, self.size))
 
 
 def blocks(size: int) -> list[range]:
-    """Return the ranges of bytes that a file is asked for in, one request each.
+    """Return the byte ranges of a file that are requested one by one.
 
-    A sixteenth, so that all connections stay busy. The last eight of the largest blocks come in
-    quarters: all connections end together, and little is left to hash after the last byte.
+    Each is a sixteenth of the file, to keep all connections busy. The last eight of the largest
+    blocks are quartered: all connections end together, and little is left to hash at the end.
     """
     most = min(max(size // 16 // MIB * MIB, MIB), _LARGEST)
     tail = size - 8 * _LARGEST if most == _LARGEST else size
@@ -52,20 +52,19 @@ def blocks(size: int) -> list[range]:
 
 
 class Partial:
-    """The blocks of one version of a file, written in place, each once.
+    """The blocks of one version of a file, each written once, in place.
 
-    A block is what one request asks for. The journal is a line of JSON that names the version,
+    A block is the range of one request. The journal is a line of JSON that names the version,
     then a line per finished cell of a block. Cells finished since the last `synced` line count
-    only while the machine has not been restarted: a kill leaves what was written to the page
-    cache, a power cut does not.
+    only until the machine restarts: the page cache survives a kill, but not a power cut.
     """
 
     def __init__(self, path: Path, version: Version) -> None:
-        """Open or create the file at `path`; go on where the journal of the same version ended."""
+        """Open the file at `path`; resume it if its journal is of this version, else empty it."""
         self.path, self.version = path, version
         self.journal = journal_of(path)
         self._blocks = blocks(version.size)
-        begun, done = _begun(path)
+        begun, done = _read_journal(path)
         if not begun or not version.continues(begun):
             done = set()
         self.resumed = bool(done)
@@ -74,8 +73,8 @@ class Partial:
             self.fd = os.open(path, flags, 0o600)
             os.ftruncate(self.fd, version.size)
             self._log = self._start_journal(done)
-        self._filled = [_begun_of(block, done) for block in self._blocks]
-        self._open = [n for n in reversed(range(self.count)) if self.missing(n)]
+        self._filled = [_filled(block, done) for block in self._blocks]
+        self._free = [n for n in reversed(range(self.count)) if self.missing(n)]
         self._lock = threading.Lock()
         self._front = 0
         self._lines, self._synced = len(done), time.monotonic()
@@ -95,20 +94,20 @@ class Partial:
         return len(self._blocks[number])
 
     def take(self) -> int | None:
-        """Return the first block nobody works on, or None."""
+        """Reserve the first free block for the calling thread and return it, or None."""
         with self._lock:
-            return self._open.pop() if self._open else None
+            return self._free.pop() if self._free else None
 
     def position(self, number: int) -> int:
-        """Return the offset in the file of the first byte a block still lacks."""
+        """Return the offset in the file of the first missing byte of a block."""
         return self._blocks[number].start + self._filled[number]
 
     def missing(self, number: int) -> int:
-        """Return how many bytes a block still lacks."""
+        """Return how many bytes of a block are missing."""
         return self.length(number) - self._filled[number]
 
     def write(self, number: int, data: bytes) -> None:
-        """Write the next bytes of a block; only the thread that took it may. Raise DiskError."""
+        """Write the next bytes of a block taken by the calling thread; raise DiskError."""
         with disk_errors(self.path):
             write_at(self.fd, data, self.position(number))
         first, last = self.position(number) // _CELL, _cells(self._blocks[number]).stop
@@ -118,22 +117,25 @@ class Partial:
             self._finish(range(first, stop))
 
     def front(self) -> int:
-        """Return how many bytes from the first on are written without a gap."""
-        front = self._front  # counted apart: several threads ask, and += of two would skip a gap
+        """Return how many bytes are written before the first gap."""
+        front = self._front  # a local copy: two threads that both increment would skip a gap
         while front < self.count and not self.missing(front):
             front += 1
         self._front = front
         return self.position(front) if front < self.count else self.version.size
 
     def close(self) -> None:
-        """Close file and journal; both stay for the next run."""
-        fd, self.fd = self.fd, -1  # a thread too late must not write to what this number is next
+        """Close the file and its journal; both are kept for the next run."""
+        fd, self.fd = (
+            self.fd,
+            -1,
+        )  # a late thread must not write to a reused number
         log, self._log = self._log, -1
         os.close(fd)
         os.close(log)
 
     def _start_journal(self, done: set[int]) -> int:
-        # Written anew, whole, under another name: a torn journal would lose what it can resume.
+        # Replaced by rename: a half-written journal would lose what can be resumed.
         fresh = self.journal.with_suffix(".new")
         header = {**asdict(self.version), "cell": _CELL, "boot": _boot()}
         lines = [json.dumps(header) + "\n", *(_line(n) for n in sorted(done))]
@@ -153,12 +155,12 @@ class Partial:
                 self._synced = time.monotonic()
         if due:
             with disk_errors(self.path):
-                os.fdatasync(self.fd)  # outside the lock: the other connections go on
+                os.fdatasync(self.fd)  # outside the lock: other connections continue
                 os.write(self._log, _line(lines, "synced ").encode())
 
 
 def journal_of(path: Path) -> Path:
-    """Return where the journal of a partial file lies."""
+    """Return the path of the journal of a partial file."""
     return path.with_suffix(".blocks")
 
 
@@ -170,17 +172,17 @@ def discard(path: Path) -> None:
 
 
 def kept(path: Path) -> int:
-    """Return how many bytes of a partial file the next run will not ask for again."""
-    version, done = _begun(path)
-    return sum(_begun_of(block, done) for block in blocks(version.size)) if version else 0
+    """Return how many bytes of a partial file the next run will not download again."""
+    version, done = _read_journal(path)
+    return sum(_filled(block, done) for block in blocks(version.size)) if version else 0
 
 
 def gap(path: Path, url: str, pin: str | None) -> tuple[int, int, str | None]:
-    """Return the range [start, stop) to ask for first, and the ETag or date it must be of.
+    """Return the range [start, stop) to request first, and the ETag or date it must have.
 
-    It is the first MiB, or less, that a file begun there, or elsewhere if pinned, lacks of a block.
+    It is the first missing MiB of a block, or less. A pinned file is resumed from any source.
     """
-    version, done = _begun(path)
+    version, done = _read_journal(path)
     start = next(n for n in range(len(done) + 1) if n not in done) * _CELL
     if not version or start >= version.size:
         return 0, MIB, None
@@ -190,56 +192,53 @@ def gap(path: Path, url: str, pin: str | None) -> tuple[int, int, str | None]:
     return start, min(start + MIB, end), version.validator if version.url == url else None
 
 
-def _begun(path: Path) -> tuple[Version | None, set[int]]:
-    """Return what the journal of a file is of, and the cells it vouches for.
+def _read_journal(path: Path) -> tuple[Version | None, set[int]]:
+    """Return the version and the finished cells of a partial file, according to its journal.
 
-    They are none if it is of an older boot and was never synced, or cannot be read.
+    There are none if the journal is unreadable, or from an older boot and was never synced.
     """
     try:
         first, *lines = journal_of(path).read_text(encoding="ascii").splitlines()
-        told = json.loads(first)
-        version = Version(told["url"], told["validator"], told["size"], told["pin"])
+        header = json.loads(first)
+        version = Version(header["url"], header["validator"], header["size"], header["pin"])
         whole = path.stat().st_size == version.size
-        cell, same = told["cell"], told["boot"] == _boot()
+        cell, same_boot = header["cell"], header["boot"] == _boot()
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None, set()
-    if (
-        not whole
-        or type(version.size) is not int
-        or cell != _CELL
-        or not _is_header(version.validator)
-    ):
+    if not whole or type(version.size) is not int or cell != _CELL:
+        return None, set()
+    if not _is_header(version.validator):
         return None, set()
     count = -(-version.size // _CELL)
     done = [int(line) for line in lines if _NUMBER.fullmatch(line) and int(line) < count]
     synced = [int(line[7:]) for line in lines if _SYNCED.fullmatch(line)]
-    return version, set(done if same else done[: max(synced, default=0)])
+    return version, set(done if same_boot else done[: max(synced, default=0)])
 
 
 def _cells(block: range) -> range:
-    """Return the cells of a block; the last one of a file may be shorter."""
+    """Return the cells of a block; the last cell of a file may be shorter."""
     return range(block.start // _CELL, -(-block.stop // _CELL))
 
 
-def _begun_of(block: range, done: set[int]) -> int:
-    """Return how many bytes of a block are there: it is filled from its first cell on."""
+def _filled(block: range, done: set[int]) -> int:
+    """Return how many bytes of a block are present; it is filled from its first cell on."""
     cells = _cells(block)
     finished = next((n for n, cell in enumerate(cells) if cell not in done), len(cells))
     return min(finished * _CELL, len(block))
 
 
 def _line(number: int, word: str = "") -> str:
-    # Of one width, so that a torn line, alone or with what follows it, is no number.
+    # Of fixed width: a torn line, alone or joined with the next one, is not a valid number.
     return f"{word}{number:08d}\n"
 
 
 def _is_header(value: object) -> bool:
-    """Tell whether a validator may be sent: a journal that was tampered with must not stop us."""
+    """Tell whether a validator can be sent; that of a damaged journal may not."""
     return value is None or (isinstance(value, str) and value.isascii() and value.isprintable())
 
 
 def _boot() -> str:
-    """Name the run of the machine's kernel; where that is not told, trust nothing unsynced."""
+    """Return the boot id; where there is none, return a new one each time, to trust no cell."""
     try:
         return _BOOT.read_text(encoding="ascii").strip()
     except OSError:

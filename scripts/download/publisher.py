@@ -1,41 +1,41 @@
-"""One address as its publisher serves it: redirects, https, ranges, and pages that are no file."""
+"""GET requests to one URL: redirects, https, byte ranges, and pages sent in place of the file."""
 
 from __future__ import annotations
 
 import re
 import sys
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
 import urllib3
 
-from scripts.catalogue.urls import is_safe
+from scripts.catalogue.urls import host_of
 from scripts.console.errors import SourceError, TransientError
-from scripts.download import pages
+from scripts.download.addresses import file_url
 from scripts.download.connections import Connections, Session, authorities, trust
-from scripts.download.failures import http_errors, retry_after, status
+from scripts.download.failures import http_errors, is_page_type, page_error, retry_after, status
+from scripts.download.redirects import follow
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-_READ = 1 << 18  # bytes gathered for one write; TLS gives 16 KiB at a time
-_PAGE = 1 << 16  # bytes of a page in which its title stands
-_REDIRECTS = 10
+_READ = 1 << 18  # bytes collected for one write; TLS delivers 16 KiB at a time
+_PAGE = 1 << 16  # bytes of a page that are searched for its title
 _CONNECT = 10.0  # seconds
 _OK, _PARTIAL, _UNSATISFIABLE = 200, 206, 416
-_NO_ACCOUNT = {401, 407}  # 403 may be said of one file that is missing
-_BUSY = {408, 425, 429}  # and whatever is 500 or more
-# Longer numbers are no sizes, and int() refuses thousands of digits.
+_NO_ACCOUNT = {401, 407}  # not 403, which may mean that a single file is missing
+_BUSY = {408, 425, 429}  # and everything from 500 on
+# Longer numbers are no sizes, and int() rejects thousands of digits.
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The head of an answer: bytes [start, stop) of `total`, each None where it is not known."""
+    """The head of a response: bytes [start, stop) of `total`, None where unknown."""
 
     host: str
     raw: urllib3.response.BaseHTTPResponse
@@ -47,7 +47,7 @@ class Reply:
     ranged: bool = False
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body as it arrives, no byte past `stop`; raise TransientError if it breaks."""
+        """Yield the body as it arrives, no byte past `stop`; raise TransientError on a failure."""
         left = sys.maxsize if self.stop is None else self.stop - self.start
         with http_errors(self.host):
             while left and (chunk := self._read()[:left]):
@@ -55,7 +55,7 @@ class Reply:
                 yield chunk
 
     def _read(self) -> bytes:
-        # read1 has no decoded form that streams; a server that encodes unasked gets the slow way.
+        # read1 cannot stream a decoded body: an encoding we did not ask for takes the slow path.
         raw = self.raw
         if self.encoded or not isinstance(raw, urllib3.HTTPResponse):
             return bytes(raw.read(_READ, decode_content=True))
@@ -68,11 +68,11 @@ class Reply:
         except (OSError, urllib3.exceptions.HTTPError):
             if not pieces:
                 raise
-        return b"".join(pieces)  # after a loss, too: the next read meets it again
+        return b"".join(pieces)  # after a failure, too: the next read fails again
 
 
 class Publisher:
-    """Opens one address, again and again, from several threads."""
+    """Request one URL repeatedly, from several threads."""
 
     def __init__(
         self,
@@ -82,13 +82,13 @@ class Publisher:
         timeout: float,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        """Prepare a session; `timeout` is in seconds without a byte. Nothing is asked yet.
+        """Prepare a session and request nothing; `timeout` is in seconds without data.
 
-        `context` is what trust() made, where several publishers share it.
+        `context` is the result of trust(), where several publishers share it.
         """
-        self.url = direct(url)
-        self.host = urlsplit(url).hostname or url
-        self._resolved: str | None = None  # the address we were sent to, and may ask at once
+        self.url = file_url(url)
+        self.host = host_of(url)
+        self._resolved: str | None = None  # the last redirect target, requested directly
         self._timeout = (min(_CONNECT, timeout), timeout)
         if self.url.startswith("https:"):
             context = context or trust()
@@ -102,63 +102,53 @@ class Publisher:
     def get(
         self, start: int | None = None, stop: int | None = None, *, validator: str | None = None
     ) -> Iterator[Reply]:
-        """Ask for bytes [start, stop), or for the whole file without a Range header.
+        """Request bytes [start, stop), or the whole file without a Range header.
 
-        With `validator`, only a range of that very version is given; another version comes
+        With `validator`, the range is sent only if the version matches; another version is sent
         whole (Reply.ranged is False). Raises TransientError or SourceError.
         """
-        headers = {"Accept-Encoding": "identity"}
+        headers = {}
         if start is not None:
             headers["Range"] = f"bytes={start}-{stop - 1 if stop else ''}"
             if validator:
                 headers["If-Range"] = validator
         try:
             with http_errors(self.host):
-                response = self._follow(headers)
+                response = self._get(headers)
         except TransientError:
-            self._resolved = None  # another machine may answer
+            self._resolved = None  # another server may respond
             raise
         try:
             yield self._checked(response, start, stop)
         finally:
-            response.close()  # with its connection, unless the body was read to its end
+            response.close()  # and its connection, unless the body was read to its end
 
     def close(self) -> None:
-        """Break off every open answer; threads that wait for bytes wake up."""
-        self._connections.break_off()
+        """Abort all open responses and wake the threads that wait for data."""
+        self._connections.abort()
         self._session.close()
 
-    def _follow(self, headers: dict[str, str]) -> requests.Response:
-        """Follow redirects by hand, so that each hop is held to https; remember the last."""
-        url = remembered = self._resolved
-        for _ in range(_REDIRECTS):
-            response = self._session.get(
-                url or self.url, headers=headers, stream=True, allow_redirects=False,
-                timeout=self._timeout,
-            )  # fmt: skip
-            found = response.status_code in (_OK, _PARTIAL)
-            if found or not (remembered or response.is_redirect):
-                self._resolved = url
+    def _get(self, headers: Mapping[str, str]) -> requests.Response:
+        """Request the last redirect target; if that fails, follow the redirects again."""
+        if url := self._resolved:
+            response = self._follow(url, headers)
+            if response.status_code in (_OK, _PARTIAL):
                 return response
-            with closing(response):
-                if response.is_redirect:
-                    url = self._next(url or self.url, response)
-                else:  # its signature may have run out: ask for a new one
-                    self._resolved = url = remembered = None
-        raise SourceError(f"{self.host}: more than {_REDIRECTS} redirects")
+            response.close()  # the signature in its URL may have expired
+            self._resolved = None
+        return self._follow(self.url, headers)
 
-    def _next(self, url: str, response: requests.Response) -> str:
-        try:
-            location = response.headers["Location"].encode("latin-1").decode()
-            target = urljoin(url, location)
-            parts = urlsplit(target)
-            _ = parts.port  # a number that is no port raises here
-        except ValueError as error:
-            raise SourceError(f"{self.host}: redirects to an address that is none") from error
-        if not is_safe(target):
-            where = pages.printable(f"{parts.scheme}://{parts.hostname}")
-            raise SourceError(f"{self.host}: redirects to {where}, which is not https")
-        return target
+    def _follow(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        *passed, last = follow(partial(self._send, "GET", headers), url)
+        if passed:
+            self._resolved = last.url
+        return last
+
+    def _send(self, method: str, headers: Mapping[str, str], url: str) -> requests.Response:
+        return self._session.request(
+            method, url, headers={"Accept-Encoding": "identity", **headers}, stream=True,
+            allow_redirects=False, timeout=self._timeout,
+        )  # fmt: skip
 
     def _checked(self, response: requests.Response, start: int | None, stop: int | None) -> Reply:
         code = response.status_code
@@ -167,12 +157,12 @@ class Publisher:
         if code == _UNSATISFIABLE:
             raise RangeError(f"{self.host}: {status(response)}")
         if code not in (_OK, _PARTIAL):
-            unknown = code in _NO_ACCOUNT
-            raise SourceError(f"{self.host}: {status(response)}", host_down=unknown)
-        if pages.announced(response.headers.get("Content-Type", "")):
+            down = code in _NO_ACCOUNT
+            raise SourceError(f"{self.host}: {status(response)}", host_down=down)
+        if is_page_type(response.headers.get("Content-Type", "")):
             with http_errors(self.host):
                 page = response.raw.read(_PAGE, decode_content=True)
-            raise pages.refusal(self.host, page)
+            raise page_error(self.host, page)
         return self._reply(response, start, stop)
 
     def _reply(self, response: requests.Response, start: int | None, stop: int | None) -> Reply:
@@ -186,24 +176,15 @@ class Publisher:
         first, last, total = map(int, found.groups()) if found else (-1, -1, -1)
         expected = min(stop or total, total) - 1
         if start is None or encoded or (first, last) != (start, expected):
-            raise RangeError(f"{self.host}: answers a range with another one")
+            raise RangeError(f"{self.host}: sent a different range than requested")
         return Reply(self.host, raw, validator, encoded, first, last + 1, total, ranged=True)
 
 
 class RangeError(SourceError):
-    """The publisher cannot be trusted with ranges; the file can still be read in one stream."""
-
-
-def direct(url: str) -> str:
-    """Return the address of the file itself where `url` is that of a page about it."""
-    parts = urlsplit(url)
-    if parts.hostname not in ("www.dropbox.com", "dropbox.com"):
-        return url
-    query = dict(parse_qsl(parts.query)) | {"dl": "1"}
-    return parts._replace(query=urlencode(query)).geturl()
+    """The publisher handles ranges incorrectly; the file can still be read in one stream."""
 
 
 def _validator(etag: str | None, modified: str | None) -> str | None:
-    # A weak ETag promises the same meaning, not the same bytes.
-    told = etag if etag and not etag.startswith("W/") else modified
-    return told if told and told.isascii() and told.isprintable() else None
+    # A weak ETag promises equivalent content, not equal bytes.
+    value = etag if etag and not etag.startswith("W/") else modified
+    return value if value and value.isascii() and value.isprintable() else None

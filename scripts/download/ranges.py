@@ -1,4 +1,4 @@
-"""Fill a partial file over several connections at once, block by block."""
+"""Download the blocks of a partial file over several connections, and hash them meanwhile."""
 
 from __future__ import annotations
 
@@ -7,47 +7,50 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import SourceError, TransientError
-from scripts.download import pages
-from scripts.download.retries import Patience
+from scripts.download.failures import looks_like_page, page_error
+from scripts.download.retries import Retries
+from scripts.files.digests import Hashing
+from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from scripts.console.progress import Bar
     from scripts.download.limits import TransferLimits
     from scripts.download.partial import Partial
     from scripts.download.publisher import Publisher, Reply
+    from scripts.download.request import Request
+    from scripts.files.digests import Digest
 
-_PAUSE = 0.01  # seconds between two connections that join
-_BACKLOG = 2 << 20  # bytes
-_HEED = 0.2  # seconds: a Ctrl-C just before an endless wait would be heard only after it
+_PAUSE = 0.01  # seconds between the starts of two workers
+_BACKLOG = 2 << 20  # bytes written but not yet hashed
+_POLL = 0.2  # seconds: a join without timeout would delay Ctrl-C
 
 
 class ChangedError(SourceError):
-    """The publisher serves another version than a moment ago."""
+    """The file changed at the publisher during the download."""
 
 
 class RangeDownload:
-    """A crew of threads that takes blocks until none is left, or until one of them fails."""
+    """Workers that download blocks until none is left, or until one of them fails."""
 
     def __init__(
-        self, part: Partial, publisher: Publisher, limits: TransferLimits, bar: Bar
+        self, part: Partial, publisher: Publisher, limits: TransferLimits, request: Request
     ) -> None:
-        """Reserve the first missing block for the thread that calls."""
-        self._part, self._publisher, self._limits, self._bar = part, publisher, limits, bar
-        self._stop, self._over = threading.Event(), threading.Event()
-        self._door = threading.Lock()
-        self._behind: Callable[[], int] = int
+        """Reserve the first missing block for the calling thread. `part` is closed on exit."""
+        self._part, self._publisher, self._limits = part, publisher, limits
+        self._bar = request.bar
+        self._stop, self._done = threading.Event(), threading.Event()
+        self._start_lock = threading.Lock()
         self._error: BaseException | None = None
-        self._mine = part.take()
+        self._first_block = part.take()
         count = min(limits.network.connections, part.count) - 1
-        self._crew = [threading.Thread(target=self._member, daemon=True) for _ in range(count)]
+        self._workers = [threading.Thread(target=self._worker, daemon=True) for _ in range(count)]
+        self._hashing = Hashing(part.fd, part.front, sha256=request.sha256)
 
     def __enter__(self) -> Self:
-        """Return the crew, which use() sets to work: from here on it is waited for."""
+        """Return self; the workers start with start()."""
         return self
 
     def __exit__(
@@ -56,87 +59,93 @@ class RangeDownload:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave no thread behind that could still write; a wait of theirs is broken off."""
+        """Wait until no thread can write any more; abort them if an error is pending."""
+        self._hashing.abandon()
         if kind is not None:
-            self._halt()
-        for thread in self._crew:
+            self._abort()
+        for thread in self._workers:
             if thread.is_alive():
                 thread.join()
+        self._part.close()
 
-    def use(self, reply: Reply, behind: Callable[[], int]) -> None:
-        """Start; take what the first answer holds, the rest of its block is asked for again.
+    def start(self, reply: Reply) -> None:
+        """Start the workers and read the first response into its block.
 
-        Another connection joins only while those that are open bring less than can be hashed:
-        `behind` tells the bytes that wait for it. More would only contend for the processor.
+        If that response fails, finish() requests the rest of its block.
         """
-        self._behind = behind
-        for thread in self._crew:
+        for thread in self._workers:
             thread.start()
-        if self._mine is not None and self._part.position(self._mine) == reply.start:
+        if self._first_block is not None and self._part.position(self._first_block) == reply.start:
             with suppress(TransientError):
-                self._drain(self._mine, reply)
+                self._read(self._first_block, reply)
 
-    def finish(self) -> None:
-        """Work along until every block is there; raise what stopped the first to fail."""
-        with suppress(TransientError):  # broken off, because another one failed
-            self._work(self._mine)
-        for thread in self._crew:
+    def finish(self) -> Digest:
+        """Download until every block is present and return the digest; raise the first error."""
+        with suppress(TransientError):  # aborted because another thread failed
+            self._download_blocks(self._first_block)
+        for thread in self._workers:
             while thread.is_alive():
-                thread.join(_HEED)
+                thread.join(_POLL)
         if self._error:
             raise self._error
+        with disk_errors(self._part.path):
+            return self._hashing.finish(self._part.version.size)
 
-    def _member(self) -> None:
+    def _worker(self) -> None:
         try:
-            self._join()
-            self._work(self._part.take())
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            self._wait_to_start()
+            self._download_blocks(self._part.take())
+        except BaseException as error:  # noqa: BLE001 - raised again by finish()
             if self._error is None:
                 self._error = error
-            self._halt()
+            self._abort()
 
-    def _join(self) -> None:
-        with self._door:  # one after another, until no block is left for anybody
-            waited = self._over.wait(_PAUSE)
-            while not waited and self._behind() > _BACKLOG:
-                waited = self._over.wait(_PAUSE)
+    def _wait_to_start(self) -> None:
+        """Wait until the open connections are slower than the hash, or no block is left.
 
-    def _work(self, number: int | None) -> None:
-        patience = Patience(self._limits.network, lambda: self._part.present, self._stop)
+        More connections than that would only compete for the processor.
+        """
+        with self._start_lock:  # one worker after another
+            done = self._done.wait(_PAUSE)
+            while not done and self._part.front() - self._hashing.position > _BACKLOG:
+                done = self._done.wait(_PAUSE)
+
+    def _download_blocks(self, number: int | None) -> None:
+        retries = Retries(self._limits.network, lambda: self._part.present, self._stop)
         moved = False
         while number is not None and not self._stop.is_set():
             while missing := self._part.missing(number):
                 try:
-                    self._ask(number)
+                    self._download(number)
                     moved = True
                 except TransientError as error:  # noqa: PERF203 - a wait follows
-                    patience.spend(error, moved=moved or self._part.missing(number) < missing)
+                    retries.spend(error, moved=moved or self._part.missing(number) < missing)
                     moved = False
             number = self._part.take()
-        self._over.set()
+        self._done.set()
 
-    def _ask(self, number: int) -> None:
+    def _download(self, number: int) -> None:
         start = self._part.position(number)
         stop = start + self._part.missing(number)
         validator = self._part.version.validator
         with self._limits.slots, self._publisher.get(start, stop, validator=validator) as reply:
-            self._drain(number, reply)
+            self._read(number, reply)
 
-    def _drain(self, number: int, reply: Reply) -> None:
+    def _read(self, number: int, reply: Reply) -> None:
         version = self._part.version
         if not reply.ranged or (reply.total, reply.validator) != (version.size, version.validator):
-            raise ChangedError(f"{reply.host}: serves another version than a moment ago")
+            raise ChangedError(f"{reply.host}: the file changed during the download")
         for chunk in reply.chunks():
             if self._stop.is_set():
                 raise TransientError(f"{reply.host}: stopped")
-            if not self._part.position(number) and pages.looks_like_page(chunk):
-                raise pages.refusal(reply.host, chunk)
+            if not self._part.position(number) and looks_like_page(chunk):
+                raise page_error(reply.host, chunk)
             self._part.write(number, chunk)
             self._bar.advance(len(chunk))
         if self._part.position(number) < (reply.stop or 0):
-            raise TransientError(f"{reply.host}: the answer was cut short")
+            raise TransientError(f"{reply.host}: the response was cut short")
 
-    def _halt(self) -> None:
+    def _abort(self) -> None:
         self._stop.set()
-        self._over.set()
+        self._done.set()
         self._publisher.close()

@@ -1,4 +1,4 @@
-"""What to bring, and whether the bytes that came are it."""
+"""Which file to download, and whether the received bytes are that file."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What to bring, and where to: the partial file, and the pin if there is one."""
+    """A file to download to the partial file `part`, with its pin if there is one."""
 
     name: str
     part: Path
     pin: Pin | None
     bar: Bar
-    reserve: int = 0  # bytes of room to leave beside the file
+    reserve: int = 0  # bytes of disk space to leave beside the file
 
     @property
     def sha256(self) -> bool:
-        """Whether the sha256 is needed: to be checked, or to be told on first use."""
+        """Whether the sha256 is needed: to check it, or to report it on first use."""
         return self.pin is None or self.pin.sha256 is not None
 
     @property
     def hash(self) -> str | None:
-        """The hash that the bytes must have in the end, if it is known."""
+        """The expected hash of the bytes, if it is known."""
         return (self.pin.md5 or self.pin.sha256) if self.pin else None
 
     def check_size(self, size: int, host: str) -> None:
@@ -41,13 +41,13 @@ class Request:
         pin = self.pin
         if pin and not pin.allows_size(size):
             raise ContentError(
-                f"{host} serves another file than the pinned one",
+                f"{host} serves a file of a different size",
                 f"pinned  {pin.size:>15,} bytes   md5 {pin.md5}   (dvc.lock)",
                 f"serves  {size:>15,} bytes",
             )
 
     def verified(self, host: str, digest: Digest) -> Digest:
-        """Return the digest if it is the pinned one; else discard the bytes, raise ContentError."""
+        """Return the digest if it matches the pin; else discard the bytes, raise ContentError."""
         if self.pin is None or self.pin.matches(digest):
             return digest
         partial.discard(self.part)
@@ -55,7 +55,7 @@ class Request:
 
 
 def mismatch(host: str, pin: Pin, got: Digest) -> ContentError:
-    """Return the error that shows pinned and received identity, aligned."""
+    """Return the error that shows the pinned and the received hashes and sizes, aligned."""
     rows = []
     if pin.md5 and (pin.md5 != got.md5 or not pin.allows_size(got.size)):
         size = f"{pin.size:>15,} bytes" if pin.size is not None else f"{'':>15} size not pinned"

@@ -1,4 +1,4 @@
-"""How long to go on asking a publisher that fails: longer while bytes still arrive."""
+"""How long a failing publisher is retried: longer while bytes still arrive."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from scripts.catalogue.params import Network
     from scripts.console.errors import TransientError
 
-_LONGEST = 30.0  # seconds between two tries
-_UNREACHED = 2  # retries of a host that never answered: no network is no reason to wait long
+_LONGEST = 30.0  # seconds between two attempts
+_UNREACHED = 2  # retries of a host that never responded: without a network, fail early
 
 
-class Patience:
-    """A budget of failures in a row, renewed by every new byte."""
+class Retries:
+    """A budget of consecutive failures, renewed by every new byte."""
 
     def __init__(self, network: Network, arrived: Callable[[], int], stop: threading.Event) -> None:
-        """Watch `arrived`, a number of bytes that grows with progress."""
+        """Watch `arrived`, the number of bytes received by all connections."""
         self._network, self._arrived, self._stop = network, arrived, stop
         self._seen = self._first = arrived()
-        self._failures = 0  # since anybody's last byte
-        self._row = 0  # since the last byte of the connection that fails
+        self._failures = 0  # since the last byte of any connection
+        self._row = 0  # since the last byte of this connection
 
     def spend(self, error: TransientError, *, moved: bool = True) -> None:
-        """Wait before the next try (seconds, doubled each time), or raise if none is left.
+        """Wait before the next attempt (seconds, doubled each time), or raise if none is left.
 
-        `moved` tells whether the connection that failed brought bytes itself: one that is turned
-        away while others bring theirs has its budget renewed, and waits all the same.
+        `moved` tells whether the failing connection itself received bytes. If only others did,
+        its budget is renewed, but it still waits.
         """
         if self._stop.is_set():
             raise error
@@ -45,8 +45,8 @@ class Patience:
         if not error.connected and not arrived:
             limit = min(limit, _UNREACHED)
         if self._failures > limit:
-            times = f"{self._failures} tries" if self._failures > 1 else "one try"
-            what, nothing = f"{error.what} (given up after {times})", arrived == self._first
+            tries = f"{self._failures} tries" if self._failures > 1 else "one try"
+            what, nothing = f"{error.what} (given up after {tries})", arrived == self._first
             raise SourceError(what, host_down=nothing) from error
         self._stop.wait(max(self._delay() if self._row else 0.0, error.wait or 0.0))
 

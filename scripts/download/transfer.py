@@ -1,4 +1,4 @@
-"""Bring a file from one address: ranges in parallel, resumed, retried, hashed while they arrive."""
+"""Download a file from one URL: ranges in parallel, resumed, retried, hashed as they arrive."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue.urls import host_of
 from scripts.console.errors import TransientError
-from scripts.download import pages, partial
+from scripts.download import partial
+from scripts.download.failures import looks_like_page, page_error
 from scripts.download.partial import Partial, Version
 from scripts.download.publisher import Publisher, RangeError, Reply
 from scripts.download.ranges import ChangedError, RangeDownload
-from scripts.download.retries import Patience
-from scripts.files import stream
-from scripts.files.digests import Hashing
+from scripts.download.retries import Retries
+from scripts.files import digests
 from scripts.files.disk import check_room, disk_errors
 
 if TYPE_CHECKING:
@@ -24,103 +24,103 @@ if TYPE_CHECKING:
     from scripts.download.request import Request
     from scripts.files.digests import Digest
 
-_VERSIONS = 3  # times a file may change under our hands before it is read in one go
+_VERSIONS = 3  # times a file may change during the download before it is read in one stream
 
 
-def bring(url: str, wanted: Request, limits: TransferLimits) -> Digest:
-    """Fill `wanted.part` from `url`, and return its digest once it is the pinned one.
+def download(url: str, request: Request, limits: TransferLimits) -> Digest:
+    """Download `url` to `request.part`, and return the digest once it matches the pin.
 
-    What has arrived stays beside its journal if this raises, except for wrong bytes. Raises
-    SourceError (another source may do), ContentError (wrong bytes) or DiskError.
+    On failure the received bytes and their journal are kept, except for wrong bytes. Raises
+    SourceError (another source may succeed), ContentError (wrong bytes) or DiskError.
     """
-    resumed = partial.kept(wanted.part) > 0
-    digest = _Transfer(url, wanted, limits).run()
-    if resumed and wanted.pin and not wanted.pin.matches(digest):
-        # What an earlier run left may be to blame: once more, from the first byte.
-        partial.discard(wanted.part)
-        digest = _Transfer(url, wanted, limits).run()
-    return wanted.verified(host_of(url), digest)
+    resumed = partial.kept(request.part) > 0
+    digest = _Transfer(url, request, limits).run()
+    if resumed and request.pin and not request.pin.matches(digest):
+        # The bytes of an earlier run may be wrong: download again from the first byte.
+        partial.discard(request.part)
+        digest = _Transfer(url, request, limits).run()
+    return request.verified(host_of(url), digest)
 
 
 class _Transfer:
-    """One file from one publisher."""
+    """The download of one file from one publisher."""
 
-    def __init__(self, url: str, wanted: Request, limits: TransferLimits) -> None:
-        self.url, self.wanted, self.limits = url, wanted, limits
+    def __init__(self, url: str, request: Request, limits: TransferLimits) -> None:
+        self.url, self.request, self.limits = url, request, limits
         self.furthest = 0  # bytes of the longest stream so far
 
     def run(self) -> Digest:
+        """Download in ranges, or in one stream if ranges fail or the file keeps changing."""
         for _ in range(_VERSIONS):
             try:
-                return self._retry(self._ranges_or_stream)
-            except ChangedError:  # noqa: PERF203 - one try is one version of the file
-                partial.discard(self.wanted.part)
+                return self._retry(self._in_ranges)
+            except ChangedError:  # noqa: PERF203 - each attempt is one version of the file
+                partial.discard(self.request.part)
             except RangeError:
                 break
-        return self._retry(self._stream)  # one answer is one version
+        return self._retry(self._in_one_stream)
 
     def _retry(self, attempt: Callable[[Publisher], Digest]) -> Digest:
         network = self.limits.network
-        patience = Patience(network, lambda: self.furthest, threading.Event())
+        retries = Retries(network, lambda: self.furthest, threading.Event())
         publisher = Publisher(self.url, connections=network.connections, timeout=network.timeout)
         with closing(publisher):
             while True:
                 try:
                     return attempt(publisher)
                 except TransientError as error:  # noqa: PERF203 - a wait follows
-                    patience.spend(error)
+                    retries.spend(error)
 
-    def _ranges_or_stream(self, publisher: Publisher) -> Digest:
-        """Ask for the first missing MiB: that tells size, version, and whether there are ranges."""
-        start, stop, validator = partial.gap(self.wanted.part, publisher.url, self.wanted.hash)
+    def _in_ranges(self, publisher: Publisher) -> Digest:
+        """Request the first missing MiB: the response gives size, version and range support."""
+        start, stop, validator = partial.gap(self.request.part, publisher.url, self.request.hash)
         with ExitStack() as stack:
             with self.limits.slots, publisher.get(start, stop, validator=validator) as reply:
-                if not reply.ranged and start:
-                    self._expect(reply)
-                    if validator in (None, reply.validator):
-                        raise RangeError(f"{reply.host}: has no ranges to go on with")
-                    raise ChangedError(f"{reply.host}: another version than the one begun")
                 if not reply.ranged:
-                    return self._pour(reply)
-                part = stack.enter_context(closing(self._plan(reply, publisher)))
-                filling = stack.enter_context(
-                    RangeDownload(part, publisher, self.limits, self.wanted.bar)
-                )
-                hashing = Hashing(part.fd, part.front, sha256=self.wanted.sha256)
-                stack.callback(hashing.abandon)
-                filling.use(reply, lambda: part.front() - hashing.position)
-            filling.finish()
-            with disk_errors(self.wanted.part):
-                return hashing.finish(part.version.size)
+                    if start:
+                        self._refuse_restart(reply, validator)
+                    return self._save(reply)
+                part = self._open(reply, publisher.url)
+                ranges = RangeDownload(part, publisher, self.limits, self.request)
+                stack.enter_context(ranges).start(reply)
+            return ranges.finish()
 
-    def _plan(self, reply: Reply, publisher: Publisher) -> Partial:
-        """Open the partial file for what the publisher serves now, if it can be the pinned one."""
-        size, path = self._expect(reply) or 0, self.wanted.part
-        if self.wanted.pin is None and reply.validator is None:
-            raise RangeError(f"{reply.host}: nothing would tell two versions apart")
-        check_room(path, size - partial.kept(path) + self.wanted.reserve, what=self.wanted.name)
-        part = Partial(path, Version(publisher.url, reply.validator, size, self.wanted.hash))
-        self.wanted.bar.start(size, part.present)
+    def _in_one_stream(self, publisher: Publisher) -> Digest:
+        with self.limits.slots, publisher.get() as reply:
+            return self._save(reply)
+
+    def _refuse_restart(self, reply: Reply, validator: str | None) -> None:
+        """Raise why a partial file cannot be resumed with a response that starts at byte 0."""
+        self._expected_size(reply)
+        if validator in (None, reply.validator):
+            raise RangeError(f"{reply.host}: does not support ranges")
+        raise ChangedError(f"{reply.host}: the file has changed since the last run")
+
+    def _open(self, reply: Reply, url: str) -> Partial:
+        """Open the partial file for the served version, if that can be the pinned one."""
+        size, path = self._expected_size(reply) or 0, self.request.part
+        if self.request.pin is None and reply.validator is None:
+            raise RangeError(f"{reply.host}: nothing identifies the version of the file")
+        room = size - partial.kept(path) + self.request.reserve
+        check_room(path, room, what=self.request.name)
+        part = Partial(path, Version(url, reply.validator, size, self.request.hash))
+        self.request.bar.start(size, part.present)
         return part
 
-    def _stream(self, publisher: Publisher) -> Digest:
-        with self.limits.slots, publisher.get() as reply:
-            return self._pour(reply)
+    def _save(self, reply: Reply) -> Digest:
+        """Save a whole response, which starts at the first byte each time.
 
-    def _pour(self, reply: Reply) -> Digest:
-        """Read a file whole, in one stream: it starts from its first byte each time.
-
-        Beside what was begun, which stays until the whole is there: another source may go on.
+        The partial file stays until the response is complete: another source may resume it.
         """
-        path, total = self.wanted.part, self._expect(reply)
+        path, total = self.request.part, self._expected_size(reply)
         whole = path.with_suffix(".whole")
         if total is not None:
-            check_room(path, total + self.wanted.reserve, what=self.wanted.name)
-        self.wanted.bar.start(total, 0)
+            check_room(path, total + self.request.reserve, what=self.request.name)
+        self.request.bar.start(total, 0)
         try:
-            digest = stream.pour(self._arriving(reply, total), whole, sha256=self.wanted.sha256)
+            digest = digests.write(self._chunks(reply, total), whole, sha256=self.request.sha256)
             if total is not None and digest.size < total:
-                raise TransientError(f"{reply.host}: the answer was cut short")
+                raise TransientError(f"{reply.host}: the response was cut short")
             partial.discard(path)
             with disk_errors(path):
                 whole.replace(path)
@@ -128,22 +128,22 @@ class _Transfer:
             whole.unlink(missing_ok=True)
         return digest
 
-    def _expect(self, reply: Reply) -> int | None:
-        """Return the size of what is served, or the pinned one; raise ContentError if it is not."""
-        pin = self.wanted.pin
+    def _expected_size(self, reply: Reply) -> int | None:
+        """Return the served size, or the pinned one; raise ContentError if they differ."""
+        pin = self.request.pin
         total = reply.total if reply.total is not None else (pin.size if pin else None)
         if total is not None:
-            self.wanted.check_size(total, reply.host)
+            self.request.check_size(total, reply.host)
         return total
 
-    def _arriving(self, reply: Reply, total: int | None) -> Iterator[bytes]:
-        written = 0
+    def _chunks(self, reply: Reply, total: int | None) -> Iterator[bytes]:
+        received = 0
         for chunk in reply.chunks():
-            if not written and pages.looks_like_page(chunk):
-                raise pages.refusal(reply.host, chunk)
+            if not received and looks_like_page(chunk):
+                raise page_error(reply.host, chunk)
             yield chunk
-            written += len(chunk)
-            self.furthest = max(self.furthest, written)
-            self.wanted.bar.advance(len(chunk))
-            if total is not None and written > total:
-                self.wanted.check_size(written, reply.host)  # it may never end
+            received += len(chunk)
+            self.furthest = max(self.furthest, received)
+            self.request.bar.advance(len(chunk))
+            if total is not None and received > total:
+                self.request.check_size(received, reply.host)  # the stream may be endless

@@ -1,4 +1,4 @@
-"""Read pinned members out of a tar or a zip that may be hostile; it writes nothing itself."""
+"""Extract members of a tar or a zip that may be hostile."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from scripts.console.errors import ArchiveError
+from scripts.files import digests
+from scripts.files.disk import check_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,30 +21,47 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from scripts.files.digests import Digest
+
 _CHUNK = 1 << 20  # bytes
-_LARGEST = 8 << 30  # bytes; bounds what members of unpinned size can fill: the tree has 9.3 GB
+_LARGEST = 8 << 30  # bytes; limits what members without a pinned size can fill
 _MOST = 1000  # members; the largest archive of the catalogue has six
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
            ValueError, NotImplementedError, RuntimeError, OverflowError)  # fmt: skip
 _WHOLE = {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
-          tarfile.SOLARIS_XHDTYPE}  # fmt: skip # what tarfile reads into memory at once
-_PACKED = {b"\x1f\x8b": "gz", b"BZ": "bz2", b"\xfd7": "xz"}  # a tar may be, by its first bytes
+          tarfile.SOLARIS_XHDTYPE}  # fmt: skip # tarfile reads these into memory whole
+_COMPRESSIONS = {b"\x1f\x8b": "gz", b"BZ": "bz2", b"\xfd7": "xz"}  # of a tar, by its first bytes
 
 
 @dataclass(frozen=True)
 class _Member:
-    """What an archive says of a member: its size in bytes, and what it is if it is no file."""
+    """A member as the archive declares it: its size in bytes, and its kind if it is no file."""
 
     name: str
     size: int
     other: str | None
 
 
+def extract(
+    path: Path, targets: Mapping[str, Path], sizes: Mapping[str, int | None]
+) -> Iterator[tuple[str, Digest]]:
+    """Write members of an archive to their targets; yield the name and the digest of each.
+
+    `sizes` maps a member's name to its pinned size in bytes, if that is known. The archive and
+    the room on the disk are checked before the first write. Raises ArchiveError, RoomError or
+    DiskError.
+    """
+    needed = check(path, {name: sizes.get(name) for name in targets})
+    check_room(path, needed, what=path.stem)
+    for name, chunks in members(path, set(targets)):
+        yield name, digests.write(chunks, targets[name], sha256=True)
+
+
 def check(path: Path, wanted: Mapping[str, int | None]) -> int:
-    """Raise ArchiveError unless every wanted member can be taken; return the sum of their bytes.
+    """Raise ArchiveError unless every wanted member can be extracted; return their total bytes.
 
     `wanted` maps a member's name to its pinned size in bytes, or None. The whole archive is
-    judged: one link, device, name that leaves the folder or name that stands twice refuses it.
+    checked: it is refused for one link, device, duplicate name or name that leaves the folder.
     """
     faults: list[str] = []
     sizes: dict[str, int] = {}
@@ -51,7 +70,7 @@ def check(path: Path, wanted: Mapping[str, int | None]) -> int:
         for number, member in enumerate(_listed(archive), 1):
             total += member.size
             if number > _MOST or total > _LARGEST:
-                what = f"refusing {member.name!r:.99}: the archive is larger than any here"
+                what = f"refusing {member.name!r:.99}: the archive is too large"
                 raise ArchiveError(what)
             if why := _refusal(member, sizes, wanted.get(member.name)):
                 faults.append(f"refusing {member.name!r:.99}: {why}")
@@ -59,12 +78,12 @@ def check(path: Path, wanted: Mapping[str, int | None]) -> int:
                 sizes[member.name] = member.size
     faults += [f"it has no {name!r}" for name in wanted if name not in sizes]
     if faults:
-        raise ArchiveError(f"{path.name} is refused, and nothing of it was written", *faults[:10])
+        raise ArchiveError(f"{path.name} is refused; nothing was extracted", *faults[:10])
     return sum(sizes[name] for name in wanted)
 
 
 def members(path: Path, names: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Yield each named member's name and its bytes, in the archive's order, in one pass."""
+    """Yield name and bytes of each named member, in one pass through the archive."""
     with _named(path), _opened(path) as archive:
         if isinstance(archive, zipfile.ZipFile):
             for name in sorted(names):
@@ -92,13 +111,13 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
             with zipfile.ZipFile(file) as archive:
                 yield archive
         else:
-            mode: Any = f"r:{_PACKED.get(head[:2], '')}"
+            mode: Any = f"r:{_COMPRESSIONS.get(head[:2], '')}"
             with tarfile.open(fileobj=file, mode=mode, tarinfo=_Header) as tar:
                 yield tar
 
 
 class _Header(tarfile.TarInfo):
-    """A header of a tar, judged before tarfile reads into memory what belongs to it."""
+    """A header of a tar, checked before tarfile reads its content into memory."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -118,7 +137,7 @@ def _listed(archive: tarfile.TarFile | zipfile.ZipFile) -> Iterator[_Member]:
 
 
 def _other_in_tar(info: tarfile.TarInfo) -> str | None:
-    if info.size < 0:  # it would lead tarfile round in a circle
+    if info.size < 0:  # tarfile would read the same header again and again
         return "of a size below zero"
     if info.isdir():
         return "a folder"
@@ -139,7 +158,7 @@ def _other_in_zip(entry: zipfile.ZipInfo) -> str | None:
 
 
 def _refusal(member: _Member, seen: Mapping[str, int], pinned: int | None) -> str | None:
-    """Say why a member cannot be tolerated, or return None."""
+    """Return why the archive is refused for this member, or None."""
     name = member.name
     if name.startswith(("/", "\\")) or name[1:2] == ":":
         return "an absolute name"
@@ -148,9 +167,9 @@ def _refusal(member: _Member, seen: Mapping[str, int], pinned: int | None) -> st
     if member.other not in (None, "a folder"):
         return f"it is {member.other}"
     if name in seen and member.other is None:
-        return "the name stands twice"
+        return "a duplicate name"
     if pinned is not None and member.size != pinned:
-        return f"it holds {member.size:,} bytes, pinned are {pinned:,}"
+        return f"it has {member.size:,} bytes, its pin {pinned:,}"
     return None
 
 

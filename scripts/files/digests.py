@@ -1,4 +1,4 @@
-"""Hash a file while it is still being written, one thread an algorithm."""
+"""Hash a file while it is being written, in one thread for each algorithm."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scripts.files.disk import disk_errors, write_at
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-_CHUNK = 1 << 20  # bytes; larger ones leave the processor's cache and hash slower
-_PAUSE = 0.005  # seconds between looks at a front that has not moved
+_CHUNK = 1 << 20  # bytes; larger chunks do not fit the processor's cache and hash slower
+_PAUSE = 0.005  # seconds between two checks of a front that has not moved
 
 
 @dataclass(frozen=True)
 class Digest:
-    """What some bytes are: size in bytes, md5 and, where it was asked for, sha256 (lower hex)."""
+    """What bytes are: size in bytes, md5 and, if requested, sha256 (both lower-case hex)."""
 
     size: int
     md5: str
@@ -26,14 +28,14 @@ class Digest:
 
 
 class Hashing:
-    """Hash a file behind its front: the bytes from 0 that are known to be written.
+    """Hash a file up to its front: all bytes before it have been written.
 
-    The threads read back what the page cache still holds, so that the verification of a
-    transfer ends with its last byte instead of after it.
+    The threads read back what is still in the page cache, so the verification of a transfer
+    ends with its last byte instead of after it.
     """
 
     def __init__(self, fd: int, front: Callable[[], int], *, sha256: bool) -> None:
-        """Start behind `front`, which returns a growing number of bytes."""
+        """Start to hash; `front` returns a growing number of bytes."""
         self._fd = fd
         self._front = front
         self._stop = threading.Event()
@@ -56,7 +58,7 @@ class Hashing:
         return min(self._positions)
 
     def finish(self, size: int) -> Digest:
-        """Wait until `size` bytes are hashed and return their digest; raise OSError of a read."""
+        """Wait until `size` bytes are hashed; return their digest, or raise a read's OSError."""
         self._size = size
         for thread in self._threads:
             thread.join()
@@ -66,7 +68,7 @@ class Hashing:
         return Digest(size, md5, sha256[0] if sha256 else None)
 
     def abandon(self) -> None:
-        """Stop without a digest."""
+        """Stop the threads without a digest."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -87,7 +89,7 @@ class Hashing:
             self._error = error
 
     def _wait_for_more(self, position: int) -> None:
-        # A file shorter than its front was cut by somebody else; waiting would never end.
+        # Another process truncated a file that is shorter than its front: do not wait for ever.
         if self._size is not None and os.fstat(self._fd).st_size <= position:
             raise OSError(f"the file ends at byte {position} while it is being read")
         self._stop.wait(_PAUSE)
@@ -104,7 +106,7 @@ def of_file(path: Path, *, sha256: bool = True) -> Digest:
 
 
 def of_chunks(chunks: Iterable[bytes], passed: Callable[[bytes], object]) -> Digest:
-    """Hash chunks as they pass; for what is read once and written nowhere."""
+    """Hash chunks that are not written to a file; call `passed` with each of them."""
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     for chunk in chunks:
         md5.update(chunk)
@@ -112,3 +114,25 @@ def of_chunks(chunks: Iterable[bytes], passed: Callable[[bytes], object]) -> Dig
         passed(chunk)
         size += len(chunk)
     return Digest(size, md5.hexdigest(), sha256.hexdigest())
+
+
+def write(chunks: Iterable[bytes], path: Path, *, sha256: bool) -> Digest:
+    """Write chunks to a new file, which replaces the one at `path`; return its digest.
+
+    If `chunks` raises, the file keeps what was written so far. Raises DiskError.
+    """
+    with disk_errors(path):
+        path.unlink(missing_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    written = 0
+    hashing = Hashing(fd, lambda: written, sha256=sha256)
+    try:
+        for chunk in chunks:
+            with disk_errors(path):
+                write_at(fd, chunk, written)
+            written += len(chunk)
+        with disk_errors(path):
+            return hashing.finish(written)
+    finally:
+        hashing.abandon()
+        os.close(fd)

@@ -1,4 +1,4 @@
-"""What a disk can refuse, said plainly, and whether there is room before the first byte."""
+"""Errors of the disk in plain words, free space, and atomic replacement."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses about `path` into DiskError."""
+    """Turn an OSError about `path` into DiskError."""
     try:
         yield
     except OSError as error:
@@ -28,7 +28,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def disk_error(path: Path, error: OSError) -> DiskError:
-    """Return the DiskError that says what this OSError means for a user."""
+    """Return the DiskError that explains an OSError to a user."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     where = error.filename or path
     if error.errno in _FULL:
@@ -36,11 +36,11 @@ def disk_error(path: Path, error: OSError) -> DiskError:
         return DiskError(f"no room to write {where}: {reason.lower()}; {free}", *_ROOM)
     if error.errno in _DENIED:
         return DiskError(f"may not write {where}: {reason.lower()}", _RIGHTS)
-    return DiskError(f"{where}: {reason.lower()}", "Next: look at that path, then run again.")
+    return DiskError(f"{where}: {reason.lower()}", "Next: check that path, then run again.")
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Write a file in one step, or raise DiskError and leave it as it was."""
+    """Write a file in one step; raise DiskError and leave it unchanged if that fails."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(path):
         try:
@@ -51,7 +51,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def write_at(fd: int, data: bytes, offset: int) -> None:
-    """Write all of `data` at an offset; a nearly full disk may take it in pieces."""
+    """Write all of `data` at an offset; a nearly full disk may accept it in pieces."""
     view = memoryview(data)
     while view:
         written = os.pwrite(fd, view, offset)
@@ -59,10 +59,10 @@ def write_at(fd: int, data: bytes, offset: int) -> None:
 
 
 _ROOM = (
-    "Nothing was lost: what has arrived is kept in .dvc/tmp/fetch.",
-    "Next: make room, or lift the quota, and run again; the transfer goes on where it stopped.",
+    "Nothing was lost: what was downloaded is kept in .dvc/tmp/fetch.",
+    "Next: make room, or raise the quota, and run again; the download resumes.",
 )
-_RIGHTS = "Next: give yourself the right to write there (or remount it writable), and run again."
+_RIGHTS = "Next: get write permission there (or remount it writable), and run again."
 
 
 def check_room(path: Path, needed: int, *, what: str) -> None:
@@ -74,12 +74,12 @@ def check_room(path: Path, needed: int, *, what: str) -> None:
             f"needed {needed:>17,} bytes",
             f"free   {free:>17,} bytes",
             "models/ and the cache are as they were, and nothing was downloaded in this run.",
-            "Next: make room and run again; what had arrived before is kept.",
+            "Next: make room and run again; earlier downloads are kept.",
         )
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a file is there; a name that is too long for any disk is none."""
+    """Tell whether a file exists; False for a name that is too long for the disk."""
     with suppress(OSError):
         return path.is_file()
     return False

@@ -41,7 +41,7 @@ def unpinned(clone: TestClone) -> None:
 @pytest.mark.parametrize(
     ("point", "call"),
     [
-        ("scripts.download.transfer:bring", 1),
+        ("scripts.download.transfer:download", 1),
         ("scripts.storage.cache:Cache.add", 1),
         ("scripts.storage.cache:move", 1),
         ("scripts.storage.cache:Cache.mark_verified", 1),

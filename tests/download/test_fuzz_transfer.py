@@ -78,7 +78,7 @@ def wanted(folder: Path) -> Request:
 def right_or_ours(wish: Request, url: str = URL, connections: int = 3) -> None:
     """The bytes are the pinned ones, on disk, or the error is one a user can read."""
     with suppress(CheckpointError):
-        digest = transfer.bring(
+        digest = transfer.download(
             url, wish, TransferLimits(replace(NETWORK, connections=connections))
         )
         assert PIN.matches(digest)
@@ -88,7 +88,7 @@ def right_or_ours(wish: Request, url: str = URL, connections: int = 3) -> None:
 def then_right(world: World, wish: Request, url: str = URL) -> None:
     """Once the network is well again, the next run completes, whatever the last one left."""
     world.clear()
-    assert PIN.matches(transfer.bring(url, wish, TransferLimits(PATIENT)))
+    assert PIN.matches(transfer.download(url, wish, TransferLimits(PATIENT)))
     assert wish.part.read_bytes() == DATA
 
 

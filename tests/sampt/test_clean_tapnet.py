@@ -17,13 +17,11 @@ from scripts.pickles import ndarrays
 from tests.download import transfers
 from tests.pickles import numpy1
 from tests.pickles.numpy1 import F4, HEADER, OBJECT, Dtype, Ndarray, checkpoint, save
-from tests.world import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.world import World
     from tests.world.clones import TestClone
 
 SOURCE = "models/tapnet_ckpts/open_source_ckpt/checkpoint.npy"
@@ -444,16 +442,3 @@ def test_a_missing_input_is_told(
     assert code == 1
     assert "is not here\n  Next: dvc repro fetch@tapnet_checkpoint" in capsys.readouterr().err
     assert clone.tree() == {}
-
-
-def test_fetch_tells_of_this_way_when_drive_has_no_quota_left(
-    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Nobody looks for it before the day when Drive refuses."""
-    world.fault("https://drive.*", Fault.quota())
-
-    run = transfers.attempt(clone, capsys, "tapnet_checkpoint_wo_optstate")
-
-    assert run.code == 1
-    assert "quota for today is used up" in run.err
-    assert "dvc repro fetch@tapnet_checkpoint,\n  then python -m scripts.clean_tapnet." in run.err

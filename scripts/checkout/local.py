@@ -1,0 +1,120 @@
+"""What this disk has already: a file in its place or in the cache, checked before it is reused."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from scripts.checkout.outcome import Origin, Outcome
+from scripts.checkout.workspace import as_pin, place, quarantine
+from scripts.console.errors import DiskError
+from scripts.console.progress import note
+from scripts.files import digests
+from scripts.files.disk import disk_errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scripts.catalogue.params import Checkpoint
+    from scripts.catalogue.pins import Pin
+    from scripts.checkout.clone import Clone
+    from scripts.storage.cache import Cache
+
+
+def reuse_local(clone: Clone, file: Checkpoint) -> Outcome | None:
+    """Reuse a file from its place or from the cache; return None if it must be downloaded.
+
+    A file in place is read first, unless DVC has hashed it and it has not changed since. A wrong
+    file stays in its place until the correct one replaces it. Raises PickleError or DiskError.
+    """
+    path, pin = clone.root / file.path, clone.pin(file)
+    with disk_errors(path):
+        _refuse_obstacles(clone.root, path)
+        before = path.stat() if path.exists() else None
+    if before and (found := _identify(clone.cache, path, pin)):
+        screen(clone, file, path)
+        with disk_errors(path):
+            _ensure_cached(clone, path, found, before)
+        return Outcome(file.path, Origin.IN_PLACE, found, first_use=pin is None)
+    if pin and _in_cache(clone, pin):
+        screen(clone, file, clone.cache.object(str(pin.md5)))
+        return place(clone, file, pin, Origin.CACHE)
+    return None
+
+
+def screen(clone: Clone, file: Checkpoint, path: Path) -> None:
+    """Raise PickleError if a file without a pin of the repository would run unexpected code."""
+    if clone.is_pinned(file):
+        return
+    from scripts.pickles import screening  # noqa: PLC0415 - on first use only
+
+    screening.judge(clone.root, file.path, path)
+
+
+def _refuse_obstacles(root: Path, path: Path) -> None:
+    """Raise DiskError if a folder is in a file's place, or a file in a folder's."""
+    if path.is_dir():
+        what = f"{path.relative_to(root)} is a folder, but must be a file"
+        raise DiskError(what, "Next: move it away.")
+    for folder in path.relative_to(root).parents:
+        above = root / folder
+        if os.path.lexists(above) and not above.is_dir():
+            raise DiskError(f"{folder} is not a folder, but must be one", "Next: move it away.")
+
+
+def _identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
+    """Return the identity of a file if it matches the pin or has none."""
+    with disk_errors(path):
+        if pin and not pin.allows_size(path.stat().st_size):
+            return None
+        if pin and pin.md5 == cache.known(path):
+            return pin
+        digest = digests.of_file(path, sha256=pin is None or pin.sha256 is not None)
+    if pin is None:
+        return as_pin(digest)
+    return pin if pin.matches(digest) else None
+
+
+def _ensure_cached(clone: Clone, path: Path, pin: Pin, before: os.stat_result) -> None:
+    """Add a verified file of the workspace to the cache, and tell DVC its hash.
+
+    `before` is the state of the file before it was read; raises DiskError if it changed since.
+    """
+    cache, md5 = clone.cache, str(pin.md5)
+    cached = cache.object(md5)
+    ours = cached.exists() and cached.samefile(path)
+    if ours:
+        cache.mark_verified(md5)
+    elif not _in_cache(clone, pin):
+        cache.adopt(path, md5)
+        ours = True
+    now = path.stat()
+    if (now.st_mtime_ns, now.st_size) != (before.st_mtime_ns, before.st_size):
+        if ours:
+            cached.unlink()
+        raise _changing(str(path.relative_to(clone.root)))
+    if path.is_symlink() and not path.resolve().is_relative_to(cache.folder.resolve()):
+        cache.link(md5, path)  # the target of a foreign symlink may disappear
+    cache.remember(path, md5)
+
+
+def _changing(file: str) -> DiskError:
+    return DiskError(
+        f"{file} was written to while it was checked",
+        "It is left in its place, and was not added to the cache.",
+        "Next: wait until the other process has finished, then run again.",
+    )
+
+
+def _in_cache(clone: Clone, pin: Pin) -> bool:
+    """Tell whether the cache has the pinned bytes; move a corrupt object to quarantine."""
+    path = clone.cache.object(str(pin.md5))
+    with disk_errors(path):
+        if not path.exists():
+            return False
+    if _identify(clone.cache, path, pin):
+        clone.cache.mark_verified(str(pin.md5))
+        return True
+    aside = quarantine(clone.root, path, f"cache/{pin.md5}")
+    note(f"the cached object {pin.md5} was corrupt; it is now {aside.relative_to(clone.root)}")
+    return False
