@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from scripts.catalogue.params import Network
 from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    pass
+
 
 class TransferLimits:
     """What all transfers of a run share: limits, ranges in flight, and who is not there."""
