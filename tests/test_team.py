@@ -217,7 +217,11 @@ def test_a_reader_of_the_bucket_may_not_write(team: Team, bucket: Bucket) -> Non
 @pytest.mark.parametrize(
     ("fault", "cause", "step"),
     [
-        (Fault.status(401), "does not recognise your account", "gcloud auth application-default login"),
+        (
+            Fault.status(401),
+            "does not recognise your account",
+            "gcloud auth application-default login",
+        ),
         (Fault.status(403), "no permission to read", "roles/storage.objectViewer"),
         (Fault.status(418), "cannot be used", "dvc config --list"),
     ],

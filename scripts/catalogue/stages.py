@@ -49,6 +49,8 @@ def read(path: Path, params: Mapping[str, Any]) -> list[Stage]:
             found += [_stage(*each) for each in _expanded(str(name), body, params)]
         except ValueError as error:  # noqa: PERF203 - faults are collected
             faults.append(f"stages.{name}: {error}")
+        except RecursionError:
+            faults.append(f"stages.{name}: an alias refers to itself")
     if faults:
         raise CatalogueError(path.name, faults)
     return found

@@ -203,7 +203,8 @@ def _key_fault(path: Path) -> str | None:
 def _raise_unless_missing(infos: Sequence[object]) -> None:
     """Raise the first error that is not just a missing object.
 
-    403 for every object is such an error, for some it is how a server hides what is missing."""
+    403 for every object is such an error, for some it is how a server hides what is missing.
+    """
     errors = [info for info in infos if isinstance(info, BaseException)]
     # fsspec's http says "not found" for every error; the real one is its cause.
     causes = [error.__cause__ or error for error in errors]
