@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -239,3 +241,28 @@ def test_check_raises_what_main_prints(tmp_path: Path) -> None:
 
     with pytest.raises(CheckpointError, match=f"0 stray, {len(holds.files)} missing"):
         inventory.check(tmp_path, holds)
+
+
+def test_fetching_everything_leaves_dvc_and_git_clean(clone: TestClone) -> None:
+    """So does `dvc repro` behind it; models.json is git's alone: 25 files are pushed and pulled."""
+
+    def dirty() -> tuple[str, str]:
+        status = clone.run("dvc", "status", check=True).stdout
+        return clone.run("git", "status", "--porcelain", check=True).stdout, status
+
+    clean = ("", "Data and pipelines are up to date.\n")
+    clone.run(sys.executable, "-m", "scripts.fetch", "complete", check=True)
+    assert dirty() == clean
+    clone.run("dvc", "repro", "models.dvc", check=True)
+    assert dirty() == clean
+
+    push = clone.run("dvc", "push", check=True)
+    for name in ("models", ".dvc/cache"):
+        shutil.rmtree(clone.root / name)
+    pull = clone.run("dvc", "pull", check=True)
+
+    assert "25 files pushed" in push.stdout
+    assert "25 files fetched and 25 files added" in pull.stdout
+    assert dirty() == clean
+    assert clone.read("models.json") not in clone.objects().values()
+    assert (clone.root / "models.json").stat().st_mode & 0o777 == 0o644

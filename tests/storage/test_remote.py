@@ -68,7 +68,7 @@ def test_a_password_in_an_address_is_not_printed(clone: TestClone, words: tuple[
     ("text", "says"),
     [
         (TEAM.format("azure://box/x"), "team: azure://box/x cannot be used: azure is supported"),
-        (TEAM.format("azure://box/x"), "`python -m pip install` what it names"),
+        (TEAM.format("azure://box/x"), "install what it names with `python -m pip install`"),
         (TEAM.format("remote://other/x"), "team: remote 'other' doesn't exist"),
         ("[core]\n    remote = nosuch\n", "nosuch: remote 'nosuch' doesn't exist"),
         (TEAM.format(URL) + "    version_aware = true\n", "team: a version_aware remote keeps"),
@@ -178,7 +178,7 @@ def test_a_reader_who_may_not_list_is_told(team: Team, bucket: Bucket) -> None:
     done = command(owner, "check")
 
     assert (done.returncode, "rights   read no, write no" in done.stdout) == (2, True)
-    assert f"team: no permission to read {URL}" in done.stderr
+    assert f"team: no permission to read all of {URL}" in done.stderr
     assert "roles/storage.objectViewer" in done.stderr
 
 
@@ -247,7 +247,7 @@ def test_json_names_every_missing_file_and_the_screen_a_few(team: Team, bucket: 
 
     assert len((done.stdout + done.stderr).splitlines()) <= 24
     assert done.stdout.count("missing  ") == 3
-    assert "  and 23 more; --json names all\n" in done.stdout
+    assert "  and 22 more; --json names all\n" in done.stdout
     states = [file["state"] for file in json.loads(told.stdout)["files"]]
     assert states == ["missing"] * 25
 
