@@ -670,7 +670,7 @@ def test_a_name_that_no_disk_takes_is_told(
 
     message = refused(clone, capsys, 2, URL, path, *more)
 
-    assert re.search("is too long for a disk|a name is 1 to 100 lower-case", message)
+    assert re.search("is too long for a file system|a name is 1 to 100 lower-case", message)
     assert world.requests == []
 
 
