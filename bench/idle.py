@@ -12,7 +12,6 @@ from bench.clone import Clone, Entry
 from bench.command import FailedError, Place, empty
 from bench.race import Contender, Row, race
 from bench.report import Section, Target
-from scripts.catalogue import inventory
 from tests.world import checkpoints, clones
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def _real(root: Path, env: dict[str, str]) -> Place:
     clones.copy(root)
     clones.pin(root, _SCALE)
     clones.commit(root, env)
-    _fill(root, [*checkpoints.files(_SCALE).values(), inventory.render(root).encode()])
+    _fill(root, checkpoints.files(_SCALE).values())
     return _checked_out(Place(root, env))
 
 
