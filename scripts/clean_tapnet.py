@@ -177,8 +177,8 @@ def main(argv: Sequence[str] | None) -> None:
     parser.add_argument("output", metavar="OUTPUT", nargs="?", type=Path, help="a new file")
     given = parser.parse_args(argv)
     clone = Clone.at(Path.cwd())
-    (source,) = clone.catalogue.find([INPUT], archive=False)[0].files
-    (file,) = clone.catalogue.find([OUTPUT], archive=False)[0].files
+    (source,) = clone.catalogue.find([INPUT])[0].files
+    (file,) = clone.catalogue.find([OUTPUT])[0].files
     path = given.input or clone.root / source.path
     data = _cleaned(path)
     if given.output and given.output.absolute() != clone.root / file.path:

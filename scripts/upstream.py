@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import record
+from scripts.catalogue import sources
 from scripts.checkout.clone import Clone
 from scripts.console.command import command
 from scripts.console.errors import CheckpointError, SourceError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from scripts.catalogue.params import Published
-    from scripts.catalogue.record import Record
+    from scripts.catalogue.sources import Source
     from scripts.curation.drift import Finding
 
 _LEGEND = "\n".join(f"  {state:<10} {meaning}" for state, meaning in drift.STATES.items())
@@ -42,8 +42,9 @@ class _UntoldError(CheckpointError):
     exit_code = 2
 
 
-def _row(name: str, seen: Record, finding: Finding, *, recorded: bool) -> dict[str, Any]:
-    return {"name": name, **asdict(finding), "recorded": asdict(seen), "written": recorded}
+def _row(name: str, seen: Source, finding: Finding, *, recorded: bool) -> dict[str, Any]:
+    known = {"url": seen.url, "etag": seen.etag, "size": seen.size}
+    return {"name": name, **asdict(finding), "recorded": known, "written": recorded}
 
 
 def _show(rows: Iterable[dict[str, Any]]) -> None:
@@ -77,7 +78,7 @@ def _fail(rows: Iterable[dict[str, Any]]) -> None:
         )
 
 
-def _looked(clone: Clone, entries: Sequence[Published]) -> list[tuple[Record, Finding]]:
+def _looked(clone: Clone, entries: Sequence[Published]) -> list[tuple[Source, Finding]]:
     try:
         return drift.look(clone, entries)
     except SourceError as error:
@@ -103,7 +104,7 @@ def main(argv: Sequence[str] | None) -> None:
     for entry, (seen, finding) in zip(entries, _looked(clone, entries), strict=True):
         head = finding.head if given.record else None
         folder = clone.root / "sources"
-        recorded = head is not None and record.write(
+        recorded = head is not None and sources.record(
             folder, entry.name, etag=head.etag, size=head.size
         )
         rows.append(_row(entry.name, seen, finding, recorded=recorded))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from scripts.catalogue import documents, lock, params, record
+from scripts.catalogue import documents, lock, params, sources
 from scripts.catalogue.documents import compose
 from scripts.console.errors import CheckpointError
 from scripts.files.disk import replace
@@ -38,7 +38,7 @@ def write(root: Path, entry: Published, new: Mapping[str, Digest], whole: Digest
 
 def remember(root: Path, entry: Published, head: Head) -> None:
     """Let the source say what the publisher said of the bytes that were taken."""
-    record.write(root / "sources", entry.name, etag=head.etag, size=head.size)
+    sources.record(root / "sources", entry.name, etag=head.etag, size=head.size)
 
 
 def _write_lock(path: Path, new: Mapping[str, Digest]) -> None:

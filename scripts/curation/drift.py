@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import record
+from scripts.catalogue import sources
 from scripts.catalogue.pins import Pin
 from scripts.checkout import candidates
 from scripts.console.errors import SourceError, UsageError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scripts.catalogue.params import Published
-    from scripts.catalogue.record import Record
+    from scripts.catalogue.sources import Source
     from scripts.checkout.clone import Clone
 
 _AT_ONCE = 32  # publishers asked side by side
@@ -49,7 +49,7 @@ def pin_of(clone: Clone, entry: Published) -> Pin | None:
     return clone.pin(entry.files[0])
 
 
-def look(clone: Clone, entries: Sequence[Published]) -> list[tuple[Record, Finding]]:
+def look(clone: Clone, entries: Sequence[Published]) -> list[tuple[Source, Finding]]:
     """Ask all publishers at once; raise CatalogueError if a source cannot be read.
 
     Raises UsageError where the user's sources leave publishers out, and SourceError if nobody
@@ -60,12 +60,12 @@ def look(clone: Clone, entries: Sequence[Published]) -> list[tuple[Record, Findi
             f"{candidates.order_from_env()} leaves out the publisher, and nobody else can be asked here",
             f"Next: unset {candidates.ORDER}, or add publisher to it.",
         )
-    records = [record.read(clone.root / "sources", entry.name) for entry in entries]
+    records = [sources.read(clone.root / "sources", entry.name) for entry in entries]
     timeout, context = clone.catalogue.network.timeout, trust()
     with ThreadPoolExecutor(_AT_ONCE) as pool, ExitStack() as stack:
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)  # Ctrl-C waits for nobody
 
-        def ask(entry: Published, seen: Record) -> Finding:
+        def ask(entry: Published, seen: Source) -> Finding:
             try:
                 inquiry = HeadRequest(seen.url, context, timeout=timeout)
                 stack.callback(inquiry.close)
@@ -76,7 +76,7 @@ def look(clone: Clone, entries: Sequence[Published]) -> list[tuple[Record, Findi
         return list(zip(records, pool.map(ask, entries, records), strict=True))
 
 
-def judge(head: Head, pin: Pin | None, record: Record) -> Finding:
+def judge(head: Head, pin: Pin | None, record: Source) -> Finding:
     """Tell the state of a source that answered; `pin` is what the bytes there must be."""
     state, why = _content(head, pin, record)
     if not head.moved:
@@ -92,7 +92,7 @@ def refused(error: SourceError) -> Finding:
     return Finding(kinds.get(type(error), "unknown"), " ".join([error.what, *error.details]))
 
 
-def _content(head: Head, pin: Pin | None, record: Record) -> tuple[str, str]:
+def _content(head: Head, pin: Pin | None, record: Source) -> tuple[str, str]:
     pinned = {"md5": pin.md5, "sha256": pin.sha256, "size": pin.size} if pin else {}
     pairs = [(kind, value, getattr(head, kind)) for kind, value in pinned.items() if value]
     for kind, value, told in pairs:
@@ -105,7 +105,7 @@ def _content(head: Head, pin: Pin | None, record: Record) -> tuple[str, str]:
     return _validators(head, record)
 
 
-def _validators(head: Head, record: Record) -> tuple[str, str]:
+def _validators(head: Head, record: Source) -> tuple[str, str]:
     told = [("ETag", record.etag, head.etag), ("size", record.size, head.size)]
     for kind, seen, now in told:
         if seen is not None and now is not None and seen != now:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from scripts.catalogue import documents, inventory, lock
+from scripts.catalogue import documents, lock
 from tests.world.checkpoints import files, published
 
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ def pin(root: Path, scale: int) -> None:
 
 def stock(root: Path, scale: int) -> None:
     """Fill the cache of a pinned clone as a complete `dvc repro` would; models/ stays empty."""
-    held = [*files(scale).values(), inventory.render(root).encode()]
-    for data in held:
+    for data in files(scale).values():
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
         target = root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
         target.parent.mkdir(parents=True, exist_ok=True)
