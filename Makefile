@@ -22,7 +22,7 @@ demo: $(VENV)/installed-dev ## Run the whole workflow against publishers on loop
 	python -m tests.sampt.demo
 
 test: lint ## Run lint, type checks and tests, installing what is missing
-	python -m pytest -n auto --cov --cov-report=term
+	python -m pytest -n auto --dist loadgroup --cov --cov-report=term
 
 bench: $(VENV)/installed-bench ## Compare with other tools (needs nginx, aria2, wget, curl)
 	python -m bench

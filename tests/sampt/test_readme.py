@@ -16,6 +16,7 @@ from tests.sampt.guide import of_its_files
 from tests.world import World, clones
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone
+from tests.world.teams import fill
 
 if TYPE_CHECKING:
     from tests.world.bucket import Bucket
@@ -137,11 +138,12 @@ def test_the_catalogue_is_changed_by_three_commands(clone: TestClone, world: Wor
 
 
 @pytest.fixture
-def shared(team: Team) -> TestClone:
+def shared(team: Team, bucket: Bucket) -> TestClone:
     """Return a clone whose remote is committed and filled, and whose cache is moved away."""
     owner = team.owner(url="")
     share = written(CONSOLE[4])[0][0].replace("BUCKET/PREFIX", "lab/checkpoints")
-    shell(owner, f"{share} && git commit -qam state && dvc push -q", owner.root)
+    shell(owner, f"{share} && git commit -qam state", owner.root)
+    fill(bucket, files(SCALE, REPOSITORY))
     (owner.root / ".dvc/cache").rename(owner.root.parent / "elsewhere")
     return owner
 
@@ -167,22 +169,6 @@ def test_a_project_gets_and_imports_checkpoints(
     seal = re.search(r"md5: (\w+\.dir)", shared.read("models.dvc").decode())
     assert seal
     assert seal[1] in (project / "models.dvc").read_text()
-
-
-@pytest.mark.slow
-def test_four_commands_lead_to_a_colleagues_tree(team: Team) -> None:
-    """Three run in the first clone, one in a second clone of it; README counts them."""
-    mine, theirs = team.colleague("mine", url=""), team.folder / "work/theirs"
-    *ours, last = [command for command, _ in written(CONSOLE[4])]
-
-    for command in ours:
-        shell(mine, command.replace("BUCKET/PREFIX", "lab/checkpoints"), mine.root)
-    shell(mine, f"git commit -qam state && git clone -q file://{mine.root} {theirs}", mine.root)
-    shell(mine, last, theirs)
-
-    assert "A bucket takes four commands" in README
-    assert len(ours) == 3
-    assert TestClone(theirs, mine.env).tree() == mine.tree() == files(SCALE, REPOSITORY)
 
 
 def test_ci_calls_the_test_command_of_the_readme() -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sampt.guide import of_its_files
-from tests.sampt.test_readme import pattern, shell, written
+from tests.sampt.test_readme import CONSOLE, README, pattern, shell, written
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone
-from tests.world.teams import SAM, SCALE, URL, Team, place, spoiled
+from tests.world.teams import SAM, SCALE, URL, Team, fill, place, spoiled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,7 @@ KEPT = [  # what Magic Leap's licence keeps back
 ]
 PAGE = (REPOSITORY / "docs/team.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+README_TEAM = written(CONSOLE[4])
 PUBLIC = "https://storage.googleapis.com/lab/checkpoints"
 
 
@@ -57,6 +58,7 @@ def _put(text: str, places: dict[str, str]) -> str:
 def test_four_commands_lead_from_a_clone_to_a_colleagues_pull(team: Team) -> None:
     """Name the bucket, fetch, push; then pull in the colleague's clone."""
     mine = team.colleague("mine", url="")
+    mine.run("python", "-m", "scripts.fetch", "complete", check=True)  # all at once, for speed
     theirs = TestClone(team.folder / "work/theirs", team.env)
 
     *ours, last = commands("Four commands with a bucket")
@@ -67,6 +69,8 @@ def test_four_commands_lead_from_a_clone_to_a_colleagues_pull(team: Team) -> Non
 
     assert len(ours) == 3
     assert all("&" not in command and ";" not in command for command, _ in [*ours, last])
+    assert [command for command, _ in [*ours, last]] == [command for command, _ in README_TEAM]
+    assert "A bucket takes four commands" in README
     assert theirs.tree() == mine.tree() == FILES
 
 
@@ -84,7 +88,7 @@ def test_a_key_file_is_configured_in_this_clone_alone(team: Team) -> None:
 def test_check_reports_and_repairs(team: Team, bucket: Bucket) -> None:
     """The report of the page, line by line; then a damaged object is replaced."""
     clone = team.owner()
-    clone.run("dvc", "push", check=True)
+    fill(bucket, FILES)
 
     report, repair = commands("Is everything there?")
     run(clone, report)
@@ -117,9 +121,11 @@ def test_readers_get_all_files_without_an_account(team: Team, world: World, buck
     assert not {place(path, FILES) for path in KEPT} & bucket.objects().keys()
 
 
-def test_nodes_link_the_tree_from_the_clusters_cache(team: Team, tmp_path: Path) -> None:
+def test_nodes_link_the_tree_from_the_clusters_cache(
+    team: Team, bucket: Bucket, tmp_path: Path
+) -> None:
     """Three commands of the page on a node; the fourth on a node that reaches no bucket."""
-    team.owner().run("dvc", "push", check=True)
+    fill(bucket, FILES)
     node, far = team.colleague("node"), team.colleague("far")
     lost = TestClone(far.root, {**team.env, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9"})
     *setting, pull, checkout = commands("One cache for a cluster")
@@ -149,21 +155,22 @@ def test_a_disk_serves_a_clone_without_a_network(team: Team, tmp_path: Path) -> 
     assert (len(here), beyond.tree()) == (2, FILES)
 
 
-def shared(team: Team) -> TestClone:
+def shared(team: Team, bucket: Bucket) -> TestClone:
     """Return a full clone whose remote is committed and filled, and whose cache is moved away."""
     owner = team.owner(url="")
     owner.run("dvc", "remote", "modify", "team", "url", URL, check=True)
     owner.run("git", "commit", "-qam", "state", check=True)
-    owner.run("bash", "-c", "dvc push -q && dvc checkout -q", check=True)
+    fill(bucket, FILES)
+    owner.run("dvc", "checkout", "-q", check=True)
     (owner.root / ".dvc/cache").rename(owner.root.parent / "elsewhere")
     return owner
 
 
 def test_without_the_address_committed_other_projects_get_nothing(
-    team: Team, tmp_path: Path
+    team: Team, bucket: Bucket, tmp_path: Path
 ) -> None:
     """The reason for that advice: config.local is not in the commit that they clone."""
-    team.owner("other").run("dvc", "push", check=True)
+    fill(bucket, FILES)
     owner, project = team.colleague(), TestClone(tmp_path / "project", team.env)
     project.root.mkdir()
     (command, _), *_ = commands("In other projects")
@@ -174,9 +181,9 @@ def test_without_the_address_committed_other_projects_get_nothing(
     assert "without `--local`" in SECTIONS["In other projects"]
 
 
-def test_other_projects_get_import_and_link(team: Team, tmp_path: Path) -> None:
+def test_other_projects_get_import_and_link(team: Team, bucket: Bucket, tmp_path: Path) -> None:
     """Every command of the page works; the imported tree has the hash that models.dvc seals."""
-    owner = shared(team)
+    owner = shared(team, bucket)
     project, sam_pt = TestClone(tmp_path / "project", team.env), tmp_path / "work/sam-pt"
     for folder in (project.root, sam_pt):
         folder.mkdir()
@@ -198,9 +205,9 @@ def test_other_projects_get_import_and_link(team: Team, tmp_path: Path) -> None:
     assert (sam_pt / SAM).read_bytes() == FILES[SAM]
 
 
-def test_a_program_gets_a_family(team: Team, tmp_path: Path) -> None:
+def test_a_program_gets_a_family(team: Team, bucket: Bucket, tmp_path: Path) -> None:
     """The Python example of the page, unchanged."""
-    owner = shared(team)
+    owner = shared(team, bucket)
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
     done = TestClone(tmp_path, team.env).run(

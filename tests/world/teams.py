@@ -74,10 +74,10 @@ def place(path: str, held: Mapping[str, bytes] = FILES) -> str:
     return f"checkpoints/files/md5/{md5[:2]}/{md5[2:]}"
 
 
-def fill(bucket: Bucket) -> None:
+def fill(bucket: Bucket, held: Mapping[str, bytes] = FILES) -> None:
     """Put every file into the bucket, as `dvc push` would."""
-    for path, data in FILES.items():
-        bucket.put(place(path), data)
+    for path, data in held.items():
+        bucket.put(place(path, held), data)
 
 
 def spoiled(path: str) -> bytes:
