@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scripts.pickles.machine import MOST, follow
+from scripts.pickles.unpickler import MOST, follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.pickles.machine import Pickle
-    from scripts.pickles.opcodes import Data
+    from scripts.pickles.unpickler import Data, Pickle
 
 LARGEST = 64 << 20  # bytes of all pickles in a zip; the largest here has some hundred thousand
 

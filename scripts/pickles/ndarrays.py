@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scripts.console.errors import PickleError
-from scripts.pickles.machine import follow
-from scripts.pickles.nodes import Node
+from scripts.pickles.unpickler import Node, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scripts.pickles.nodes import Value
+    from scripts.pickles.unpickler import Value
 
 _DEPTH = 50  # levels; a checkpoint has four, and pickle recurses
 _NUMBER = re.compile("b1|[iu][1248]|f[248]|f16|c8|c16|c32")  # a kind of number, and its bytes

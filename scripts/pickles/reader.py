@@ -17,12 +17,12 @@ from scripts.files import archive
 from scripts.files.disk import disk_errors
 from scripts.pickles import npy, tars, zips
 from scripts.pickles.contents import Contents
-from scripts.pickles.machine import UNKNOWN, follow
+from scripts.pickles.unpickler import UNKNOWN, follow
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.pickles.opcodes import Data
+    from scripts.pickles.unpickler import Data
 
 MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER
 _LEGACY = 5  # pickles in a torch stream: magic, version, system, the object, keys of storages

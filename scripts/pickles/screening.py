@@ -12,7 +12,7 @@ from scripts.catalogue import artifacts
 from scripts.catalogue.documents import load
 from scripts.console.errors import CatalogueError, PickleError
 from scripts.pickles import reader, weights_only
-from scripts.pickles.machine import UNKNOWN
+from scripts.pickles.unpickler import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

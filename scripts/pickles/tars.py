@@ -9,15 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import PickleError
-from scripts.pickles.nodes import Node
+from scripts.pickles.unpickler import Node
 
 if TYPE_CHECKING:
     import tarfile
     from collections.abc import Iterator
 
     from scripts.pickles.contents import Contents
-    from scripts.pickles.machine import Pickle
-    from scripts.pickles.opcodes import Data
+    from scripts.pickles.unpickler import Data, Pickle
 
 MEMBERS = ("storages", "tensors", "pickle")
 _BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2, "Short": 2,

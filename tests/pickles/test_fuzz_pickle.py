@@ -17,7 +17,7 @@ import pytest
 from scripts import clean_tapnet
 from scripts.console.errors import PickleError
 from scripts.pickles import screening
-from scripts.pickles.machine import UNKNOWN, follow
+from scripts.pickles.unpickler import UNKNOWN, follow
 from tests.pickles import numpy1, pickling
 from tests.world.clones import REPOSITORY
 from tests.world.formats import zip_of
