@@ -561,7 +561,7 @@ def test_a_hash_does_not_vouch_for_what_loading_would_run(
 
     assert plain == member
     assert "imports    os.system" in plain
-    assert "No pin of this repository vouches for these bytes" in plain
+    assert "No pin of this repository has these bytes" in plain
     assert "Next: if you know why it is there, add the name to imports.yaml" in plain
 
 

@@ -1,7 +1,7 @@
-"""Read a pickle with Python's own unpickler, and build inert nodes: nothing of it is ever run.
+"""Read a pickle with Python's own unpickler; build inert nodes and run nothing.
 
-The standard library splits opcodes, arguments, stack and memo. What would import, call or fill an
-object makes a `Node` instead, so no item is called, hashed or compared.
+The standard library reads opcodes, arguments, marks and memo. Every opcode that would import, call
+or fill an object makes a `Node` instead, so nothing of a pickle is called, hashed or compared.
 """
 
 from __future__ import annotations
@@ -9,19 +9,15 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scripts.console.errors import PickleError
+from scripts.pickles.nodes import Node, Pickle
 
 if TYPE_CHECKING:
-    import mmap
     from collections.abc import Callable, Sequence
-    from typing import TypeAlias
 
-    Data = bytes | mmap.mmap
-    Plain: TypeAlias = bool | int | float | str | bytes | None
-    Value: TypeAlias = "Plain | Node"
+    from scripts.pickles.nodes import Data, Value
 
 MOST = 300_000  # operations in a file; the largest state dict here needs some tens of thousands
 KEPT = 4096  # bytes; a longer text is no name of anything
@@ -30,29 +26,6 @@ _BITS = 512  # a longer number is no size, count or key of anything
 _SKIPPED = b"'?'\n"  # replaces an argument that is not kept; as a name it is unknown
 _GETATTR = {"__builtin__.getattr", "builtins.getattr"}
 _OPCODES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
-
-
-@dataclass(eq=False, slots=True)
-class Node:
-    """What is no plain value: a container, an import, a call, or a value that is not known."""
-
-    kind: str
-    items: list[Value] = field(default_factory=list)
-    name: str = ""  # of an import
-    of: Value = None  # what a call calls
-    state: Value = None  # what BUILD gave to a call
-
-
-@dataclass(frozen=True)
-class Pickle:
-    """One pickle: its value, its imports in order, and where it ends (a byte's index)."""
-
-    value: Value
-    imports: tuple[str, ...]
-    opcodes: frozenset[str]
-    operations: int
-    end: int
-    fault: str | None
 
 
 def follow(data: Data, start: int = 0, *, keep: int = KEPT, most: int = MOST) -> Pickle:
@@ -75,12 +48,14 @@ def follow(data: Data, start: int = 0, *, keep: int = KEPT, most: int = MOST) ->
 class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the one whose opcodes can be replaced
     """Python's unpickler without what could run anything; it reads `data`, not a file.
 
-    Frames are checked and not read as a whole. What unpickles in C takes a frame from the file at
-    once: if the frame ends within an operation or beyond the STOP, it skips bytes that are read
-    here, and the next pickle begins elsewhere.
+    A frame is checked and not read at once. C's unpickler reads it at once: if it ends within an
+    operation or beyond the STOP, C skips bytes that are read here, and starts the next pickle
+    elsewhere.
     """
 
     append: Callable[[Value], None]
+    pop_mark: Callable[[], list[Value]]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = pickle._Unpickler.dispatch  # noqa: SLF001
 
     def __init__(self, data: Data, start: int, keep: int, most: int) -> None:
         self._data, self._keep, self._most = data, keep, most
@@ -104,8 +79,9 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the one whose opcodes can
         start, end = self.at, self._data.find(b"\n", self.at)
         self.at = end + 1 or len(self._data)
         line = self._kept(start)
-        # C takes a zero byte for the end of a number
-        return line.split(b"\0")[0] + b"\n" if self._code in b"ILFpg" and b"\0" in line else line
+        if self._code in b"ILFpg":  # a number, which ends at a zero byte for C
+            line = line.rstrip(b"\n").split(b"\0")[0] + b"\n"
+        return line
 
     def _kept(self, start: int) -> bytes:
         self._skipped = self.at - start > self._keep
@@ -132,19 +108,19 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the one whose opcodes can
             self.imports[UNKNOWN] = None
             raise PickleError(f"the file has more than {MOST:,} operations")
         try:
-            _INERT.get(name, self.dispatch[self._code])(self)
+            (_INERT.get(name) or self.dispatch[self._code])(self)
         except EOFError:
             raise PickleError(f"byte {start:,}: the argument of {name} is cut short") from None
         except (pickle.UnpicklingError, IndexError, ValueError) as error:
             if self._skipped or self.imports or "PROTO" in self.opcodes:
-                self.imports[UNKNOWN] = None  # to a loader that goes on here
+                self.imports[UNKNOWN] = None  # if a loader goes on here; other bytes are no pickle
             raise PickleError(f"byte {start:,}: {name} fails") from error
         self._forget()
         self.opcodes.add(name)
         return name
 
     def _forget(self) -> None:
-        """Replace a value that was not read, or is too large to be shown."""
+        """Replace the value on top if its argument was skipped, or if it is a huge number."""
         top = self.stack[-1] if self.stack else None
         if self._skipped or (isinstance(top, int) and top.bit_length() > _BITS):
             self.stack[-1] = Node("unkept")
@@ -160,7 +136,7 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the one whose opcodes can
         self.append(Node(kind, self.held(items)))
 
     def held(self, items: Sequence[Value]) -> list[Value]:
-        """Return what an object receives, and report getattr: the object may call it."""
+        """Return these items of an object; report getattr among them, as the object may call it."""
         if any(isinstance(item, Node) and item.name in _GETATTR for item in items):
             self.imports["builtins.getattr"] = None
         return list(items)
@@ -209,7 +185,7 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the one whose opcodes can
         try:
             self.dispatch[self._code](self)
         except ValueError:
-            self.append(Node("unknown"))  # Python refuses 010 and C does not
+            self.append(Node("unknown"))  # such as 010, which C reads
 
     def string(self) -> None:
         text = self.readline()[:-1]
@@ -238,6 +214,7 @@ _INERT: dict[str, Callable[[_Unpickler], object]] = {
     "FLOAT": _Unpickler.number,
     "STRING": _Unpickler.string,
     "BYTEARRAY8": lambda u: u.push("bytearray", [u.read(int.from_bytes(u.read(8), "little"))]),
+    "NEXT_BUFFER": lambda u: u.push("buffer"),
     "READONLY_BUFFER": lambda _: None,
     "EMPTY_DICT": lambda u: u.push("dict"),
     "EMPTY_LIST": lambda u: u.push("list"),
