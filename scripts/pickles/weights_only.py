@@ -18,7 +18,8 @@ _DTYPES = ("bfloat16", "bool", "complex128", "complex32", "complex64", "float16"
            "float8_e5m2fnuz", "float8_e8m0fnu", *(f"int{bits}" for bits in _BITS),
            *(f"uint{bits}" for bits in _BITS), "bits16", "bits1x8", "bits2x4", "bits4x2", "bits8",
            "qint32", "qint8", "quint2x4", "quint4x2", "quint8", "per_channel_affine",
-           "per_channel_affine_float_qparams", "per_channel_symmetric", "per_tensor_affine", "per_tensor_symmetric")  # fmt: skip
+           "per_channel_affine_float_qparams", "per_channel_symmetric", "per_tensor_affine",
+           "per_tensor_symmetric")  # fmt: skip
 _SPARSE = ("BFloat16", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
 _TENSORS = (*_SPARSE, "Bool")
 _STORAGES = (*_TENSORS, "ComplexDouble", "ComplexFloat")

@@ -37,8 +37,9 @@ class Loader:
 
     def _start(self) -> None:
         self.process = subprocess.Popen(  # noqa: S603 - our own words
-            [sys.executable, "-I", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+            [sys.executable, "-I", "-W", "ignore", __file__],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
 
     def imports(self, data: bytes) -> set[str]:
         """Return the imports of the pickles in these bytes, one after another until one fails."""

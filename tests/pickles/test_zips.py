@@ -1,4 +1,4 @@
-"""scripts.pickles.zips: every pickle that a loader would find in a zip is read, or it is refused."""
+"""scripts.pickles.zips: every pickle that a loader finds in a zip is read, or it is refused."""
 
 from __future__ import annotations
 
