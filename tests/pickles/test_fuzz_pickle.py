@@ -74,9 +74,9 @@ VALUES = [
 STEPS = [
     b"\x93", b"\x93", b"\x93", b"R", b"R", b"\x81", b"\x92", b"o", b"ios\nsystem\n", b"t", b"l",
     b"d", b"\x91", b"\x90", b"e", b"u", b"a", b"s", b"b", b"0", b"1", b"2", b"\x85", b"\x86",
-    b"\x87", b"g0\n", b"g01\n", b"g+1\n", b"g10\n", b"h\0", b"h\1", b"j\1\0\0\0", b"Q", b"P\xe9\n", b"(e",
-    b"(u", b"(\x90", b"i\xc3\xa9\nb\n", b"\x80\2", b"\x80\4", b"\x80\6", b"\x82\1", b"\x8c\1\xff",
-    b"\x97", b"\x98", b".",
+    b"\x87", b"g0\n", b"g01\n", b"g+1\n", b"g10\n", b"h\0", b"h\1", b"j\1\0\0\0", b"Q", b"P\xe9\n",
+    b"(e", b"(u", b"(\x90", b"i\xc3\xa9\nb\n", b"\x80\2", b"\x80\4", b"\x80\6", b"\x82\1",
+    b"\x8c\1\xff", b"\x97", b"\x98", b".",
 ]  # fmt: skip
 
 
