@@ -38,12 +38,12 @@ or is missing, 2 for wrong arguments."""
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Scan the named files, or all that are present."""
-    words = parser("scan", __doc__, epilog=_EPILOG)
-    words.add_argument(
+    arguments = parser("scan", __doc__, epilog=_EPILOG)
+    arguments.add_argument(
         "names", metavar="NAME", nargs="*", help="a name of params.yaml, or the path of any file"
     )
-    words.add_argument("--json", action="store_true", help="print one JSON document to stdout")
-    given = words.parse_args(argv)
+    arguments.add_argument("--json", action="store_true", help="print one JSON document to stdout")
+    given = arguments.parse_args(argv)
     clone = Clone.at(Path.cwd())
     found = dict(_screened(clone, _files(clone, given.names), named=bool(given.names)))
     if given.json:

@@ -48,7 +48,7 @@ HOLDERS: dict[str, Callable[[bytes], bytes]] = {
     "tar, storages": lambda data: tar(storages=b"K\x01." + data),
 }
 READS_ON = {"as it is", "stream"}  # holders of several pickles in a row
-FRAMES = [name for name in TRICKS if name.startswith("frame ") and name != "frame that lies"]
+FRAMES = [name for name in TRICKS if name.startswith("frame ") and name != "frame too long"]
 MILD = {"attribute of a class", "dotted name", "getattr by instance", "module below another",
         "truncated in a name"}  # fmt: skip
 
