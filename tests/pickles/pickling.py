@@ -144,5 +144,6 @@ TRICKS: Mapping[str, bytes] = {
     "before a STOP too many": b"." + RUN,
     "many operations": b"N0" * 150_001 + RUN,
     "many pickles": b"N." * 70 + RUN,
+    "protocol of a later Python": b"\x80\x06" + RUN,
     "surrogates": b"\x80\x04" + by_stack("os", "system")[:-1] + b"0\x8c\x03\xed\xa0\x80\x93.",
 }  # fmt: skip
