@@ -17,11 +17,13 @@ from scripts.pickles import ndarrays
 from tests.download import transfers
 from tests.pickles import numpy1
 from tests.pickles.numpy1 import F4, HEADER, OBJECT, Dtype, Ndarray, checkpoint, save
+from tests.world import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.world import World
     from tests.world.clones import TestClone
 
 SOURCE = "models/tapnet_ckpts/open_source_ckpt/checkpoint.npy"
@@ -442,3 +444,16 @@ def test_a_missing_input_is_told(
     assert code == 1
     assert "is not here\n  Next: dvc repro fetch@tapnet_checkpoint" in capsys.readouterr().err
     assert clone.tree() == {}
+
+
+def test_fetch_shows_this_alternative_when_the_quota_of_drive_is_exceeded(
+    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The failure message of the download names it."""
+    world.fault("https://drive.*", Fault.quota())
+
+    run = transfers.attempt(clone, capsys, "tapnet_checkpoint_wo_optstate")
+
+    assert run.code == 1
+    assert "daily download quota of the file is exceeded" in run.err
+    assert "dvc repro fetch@tapnet_checkpoint`, then `python -m scripts.clean_tapnet`." in run.err
