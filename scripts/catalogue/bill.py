@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import artifacts, licences, lock, params, pins, sources
@@ -13,12 +12,13 @@ from scripts.catalogue.artifacts import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.catalogue.pins import Pin
 
 NAME = "sam-pt-checkpoints"
-_SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"  # an identifier; nothing is downloaded from it
+_SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"  # an identifier: not opened
 
 
 def render(root: Path, *, epoch: int | None = None) -> str:

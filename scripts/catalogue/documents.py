@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from scripts.console.errors import CatalogueError
 
@@ -84,7 +84,7 @@ def _read(path: Path, where: str, parse: Callable[[str], Any]) -> Any:  # noqa: 
         raise CatalogueError(where, [f"cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise CatalogueError(where, [f"not UTF-8 at byte {error.start}"]) from error
-    except yaml.MarkedYAMLError as error:
+    except (yaml.MarkedYAMLError, MarkedYAMLError) as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
         raise CatalogueError(where, [f"{line}{error.problem or error.context}"]) from error

@@ -83,7 +83,10 @@ def render(root: Path) -> str:
 
 
 def fault(root: Path) -> str | None:
-    """Return `missing` or `outdated` if models.json is; raise CatalogueError or DiskError."""
+    """Return the fault of models.json (missing, outdated, a link), or None.
+
+    Raises CatalogueError or DiskError.
+    """
     return _fault(root / INVENTORY, render(root).encode())
 
 
@@ -99,5 +102,7 @@ def write(root: Path) -> str | None:
 def _fault(path: Path, right: bytes) -> str | None:
     if not is_file(path):
         return "missing"
+    if path.is_symlink():  # as DVC made it while models.json was in its cache
+        return "a link"
     with disk_errors(path):
         return None if path.read_bytes() == right else "outdated"

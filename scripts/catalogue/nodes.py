@@ -70,7 +70,7 @@ def shown(node: yaml.Node) -> str:
     return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or map"
 
 
-def number(node: yaml.Node, kind: type[float]) -> float:
+def number_in(node: yaml.Node, kind: type[float]) -> float:
     """Return a node as a number; NaN, which is within no limits, if it is none."""
     try:
         return kind(node.value) if isinstance(node, yaml.ScalarNode) else math.nan

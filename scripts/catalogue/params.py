@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from scripts.catalogue.documents import compose
-from scripts.catalogue.nodes import NodeReader, is_text, line_of, number, shown
+from scripts.catalogue.nodes import NodeReader, is_text, line_of, number_in, shown
 from scripts.catalogue.urls import is_safe
 from scripts.console.errors import CatalogueError, UsageError
 
@@ -193,7 +193,7 @@ class _Reader(NodeReader):
         given: dict[str, float] = {}
         for name in LIMITS.keys() & fields.keys():
             kind, low, high = LIMITS[name]
-            value = number(fields[name], kind)
+            value = number_in(fields[name], kind)
             if low <= value <= high:
                 given[name] = value
             else:

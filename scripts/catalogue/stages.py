@@ -47,8 +47,10 @@ def read(path: Path, params: Mapping[str, Any]) -> list[Stage]:
     for name, body in declared.items():
         try:
             found += [_stage(*each) for each in _expanded(str(name), body, params)]
-        except ValueError as error:
+        except ValueError as error:  # noqa: PERF203 - faults are collected
             faults.append(f"stages.{name}: {error}")
+        except RecursionError:
+            faults.append(f"stages.{name}: an alias refers to itself")
     if faults:
         raise CatalogueError(path.name, faults)
     return found
@@ -69,7 +71,7 @@ def _expanded(
     if unknown := body.keys() - {"foreach", "do"}:
         raise ValueError(f"{', '.join(sorted(unknown))}: not supported here")
     for key, item in items.items():
-        yield f"{name}@{key}", _body(body.get("do"), {**params, "key": key, "item": item})
+        yield f"{name}@{_text(key)}", _body(body.get("do"), {**params, "key": key, "item": item})
 
 
 def _body(body: Any, names: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
@@ -115,13 +117,12 @@ def _resolved(value: Any, names: Mapping[str, Any]) -> Any:  # noqa: ANN401
         raise ValueError(f"{value}: this template is not supported here")
     if whole := _TEMPLATE.fullmatch(value):
         return _named(whole[1], names)
-    return _TEMPLATE.sub(lambda found: _text(found[1], names), value)
+    return _TEMPLATE.sub(lambda found: _text(_named(found[1], names)), value)
 
 
-def _text(name: str, names: Mapping[str, Any]) -> str:
-    value = _named(name, names)
+def _text(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, dict | list):
-        raise ValueError(f"${{{name}}}: a map or list inside a text")  # noqa: TRY004
+        raise ValueError("a map or list inside a text")  # noqa: TRY004 - a fault of the file
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -157,7 +157,7 @@ def test_a_large_pull_that_is_cut_is_whole_in_the_end(
 
 
 def test_a_damaged_object_is_refused_named_and_healed(team: Team, bucket: Bucket) -> None:
-    """DVC refuses it and names the file; check names the remote, too, and sends it anew."""
+    """DVC refuses it and names the file; check names the remote, too, and replaces it."""
     owner, colleague = team.owner(), team.colleague()
     fill(bucket)
     bucket.put(place(SAM), spoiled(SAM))
@@ -214,7 +214,7 @@ def test_a_bucket_that_is_missing_is_an_error_in_all_ways(team: Team, bucket: Bu
     assert owner.run("dvc", "push").returncode == 255
     assert colleague.run("dvc", "pull").returncode == 255
     assert colleague.tree() == {}
-    assert "there is no bucket lab" in command(colleague, "check").stderr
+    assert "bucket lab does not exist" in command(colleague, "check").stderr
 
 
 def test_a_refused_reader_gets_nothing(team: Team, bucket: Bucket) -> None:

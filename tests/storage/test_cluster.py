@@ -158,5 +158,5 @@ def test_a_site_that_is_not_public_says_so(team: Team, world: World) -> None:
     done = apart(reader, "check", "-r", "public")
 
     assert done.returncode == 2
-    assert f"{HTTPS} may not be read by you" in done.stderr
+    assert f"no permission to read {HTTPS}" in done.stderr
     assert "roles/storage.objectViewer" in done.stderr

@@ -68,9 +68,9 @@ def project(team: Team, root: Path, data: bytes) -> TestClone:
     return clone
 
 
-def place(path: str) -> str:
+def place(path: str, held: Mapping[str, bytes] = FILES) -> str:
     """Return the name of a checkpoint's object in the bucket."""
-    md5 = hashlib.md5(FILES[path], usedforsecurity=False).hexdigest()
+    md5 = hashlib.md5(held[path], usedforsecurity=False).hexdigest()
     return f"checkpoints/files/md5/{md5[:2]}/{md5[2:]}"
 
 
