@@ -254,7 +254,7 @@ def test_an_archive_without_its_stage_can_go(
     ("old", "new", "said"),
     [
         ("stages:", "no_stages:", "dvc.yaml: 1 fault\n  no map of stages"),
-        ("  fetch_minimal:\n", "  x: 1\n  fetch_minimal:\n", "dvc.yaml: 1 fault\n  stages.x: not a map"),
+        ("  fetch_minimal:\n", "  x: 1\n  fetch_minimal:\n", "1 fault\n  stages.x: not a map"),
         ("artifacts:", "artifacts: []\nx:", "no map of artifacts"),
     ],
 )
