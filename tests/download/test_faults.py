@@ -353,7 +353,7 @@ def test_without_a_network_the_user_learns_that_a_rerun_resumes(
     run = attempt(clone, capsys)
 
     assert_failed(clone, run, world, HOST, "onnection refused (given up after 3 tries)",
-                  "run the same command again")  # fmt: skip
+                  "it resumes")  # fmt: skip
     assert world.requests == []
 
 

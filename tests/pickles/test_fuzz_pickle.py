@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import clean_tapnet
+from scripts.checkout import tapnet
 from scripts.console.errors import PickleError
 from scripts.pickles import reader, screening
 from scripts.pickles.unpickler import UNKNOWN
@@ -130,7 +130,7 @@ def test_no_pickle_breaks_a_command(share: int, tmp_path: Path) -> None:
 
         found = screening.screen(path, allowed)
         with suppress(PickleError):
-            clean_tapnet.clean(data)
+            tapnet.clean(data)
 
         assert found.verdict in ("fine", "beyond", "malformed", "dangerous"), (share, number)
         assert path.read_bytes() == data
@@ -193,14 +193,14 @@ BOUND = f"""
 import resource, sys
 from contextlib import suppress
 from pathlib import Path
-from scripts import clean_tapnet
+from scripts.checkout import tapnet
 from scripts.pickles import screening
 from scripts.console.errors import PickleError
 resource.setrlimit(resource.RLIMIT_AS, ({LARGEST}, {LARGEST}))
 for path in map(Path, sys.argv[1:]):
     screening.screen(path, frozenset())
     with suppress(PickleError):
-        clean_tapnet.clean(path.read_bytes())
+        tapnet.clean(path.read_bytes())
 """
 
 
