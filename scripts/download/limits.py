@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scripts.catalogue.params import Network
 
-if TYPE_CHECKING:
-    pass
-
 
 class TransferLimits:
     """The limits that all transfers of a run share."""

@@ -19,7 +19,8 @@ from scripts.pickles.unpickler import UNKNOWN
 from tests.pickles import numpy1, pickling
 from tests.pickles.loader import loader
 from tests.pickles.pickling import text
-from tests.world.clones import PAPER, REPOSITORY
+from tests.world.checkpoints import PAPER
+from tests.world.clones import REPOSITORY
 from tests.world.formats import zip_of
 
 if TYPE_CHECKING:

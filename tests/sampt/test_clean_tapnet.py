@@ -458,6 +458,6 @@ def test_fetch_shows_this_way_if_google_drive_fails(
     assert run.code == 1
     assert "daily download quota of the file is exceeded" in run.err
     assert (
-        "\n  Make it without Google Drive with `dvc repro fetch@tapnet_checkpoint`, "
+        "\n  Without Google Drive: `dvc repro fetch@tapnet_checkpoint`, "
         "then `python -m scripts.clean_tapnet`.\n"
     ) in run.err
