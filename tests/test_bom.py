@@ -14,8 +14,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from scripts import bom
 from scripts.catalogue import artifacts, bill, licences, params, pins, sources
-from tests.world.checkpoints import files
-from tests.world.clones import PAPER
+from tests.world.checkpoints import PAPER, files
 
 if TYPE_CHECKING:
     from tests.world.clones import TestClone

@@ -1,79 +1,117 @@
-"""python -m scripts.fetch: what it prints, what it exits with, what it leaves behind."""
+"""python -m scripts.fetch: what it prints, its exit code, and what it leaves on the disk."""
 
 from __future__ import annotations
 
-import sys
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts import fetch
 from scripts.download import transfer
-from tests.world.checkpoints import FBAI, files
+from tests.conftest import SCALE
+from tests.world.checkpoints import ARCHIVES, FBAI, files, members
 from tests.world.formats import tar_gz_of
+from tests.world.processes import dvc_without_hashing
 
 if TYPE_CHECKING:
     from tests.world import World
     from tests.world.clones import TestClone
 
+    Capture = pytest.CaptureFixture[str]
 
-def test_a_file_is_fetched_verified_and_linked_from_the_cache(
-    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+FILES = files(SCALE)
+PATH = "models/sam_ckpts/sam_vit_b_01ec64.pth"
+RAFT = {path: FILES[path] for path in members()["raft"].values()}
+MINIMAL = {
+    "models/cotracker_ckpts/cotracker_stride_4_wind_8.pth",
+    "models/samhq_ckpts/sam_hq_vit_h.pth",
+}
+
+
+def test_a_file_is_downloaded_verified_and_linked_from_the_cache(
+    clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """The way of one checkpoint: its publisher, the cache, one inode under models/."""
-    path = "models/sam_ckpts/sam_vit_b_01ec64.pth"
+    """One checkpoint: from its publisher to the cache, and the same inode under models/."""
+    assert fetch.main(["sam_vit_b"]) == 0
 
-    code = fetch.main(["sam_vit_b"])
-
-    assert code == 0
-    assert clone.tree() == {path: files(10_000)[path]}
-    assert list(clone.objects().values()) == [files(10_000)[path]]
-    assert (clone.root / path).stat().st_nlink == 2
+    assert clone.tree() == {PATH: FILES[PATH]}
+    assert list(clone.objects().values()) == [FILES[PATH]]
+    assert (clone.root / PATH).stat().st_nlink == 2
     assert {request.host for request in world.requests} == {"dl.fbaipublicfiles.com"}
-    assert f"{path}  downloaded from dl.fbaipublicfiles.com" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{PATH}  downloaded from dl.fbaipublicfiles.com: ")
+    assert (err, len(out.splitlines())) == ("", 1)
 
 
-def test_several_files_are_brought_in_the_order_of_their_names(
-    clone: TestClone, capsys: pytest.CaptureFixture[str]
+def test_an_archive_gives_its_five_files(clone: TestClone, capsys: Capture) -> None:
+    """RAFT: five members, five objects, five lines; the zip itself is not kept."""
+    assert fetch.main(["raft"]) == 0
+
+    assert clone.tree() == RAFT
+    assert sorted(clone.objects().values()) == sorted(RAFT.values())
+    assert {path.suffix for path in (clone.root / ".dvc/tmp/fetch").iterdir()} == {".lock"}
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(RAFT)
+
+
+def test_everything_is_fetched_and_dvc_has_nothing_left_to_do(
+    clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """A line for each, on stdout."""
-    code = fetch.main(["sam_mobile_vit_t", "sam_vit_b"])
+    """A line with the source of each file; then DVC runs no stage and hashes nothing."""
+    assert fetch.main(["complete"]) == 0
 
-    told = capsys.readouterr()
-    assert (code, told.err) == (0, "")
-    assert [line.split()[0] for line in told.out.splitlines()] == [
-        "models/sam_mobile_ckpts/sam_mobile_vit_t.pth",
-        "models/sam_ckpts/sam_vit_b_01ec64.pth",
-    ]
-    assert len(clone.tree()) == 2
+    out, err = capsys.readouterr()
+    assert clone.tree() == FILES
+    assert len([line for line in out.splitlines() if "  downloaded from " in line]) == len(FILES)
+    assert re.fullmatch(r"(\d+) of \1 are in place", out.splitlines()[-1])
+    assert re.findall("^licence of (.*?):", out, re.MULTILINE) == ["cotracker", "superglue"]
+    assert err == ""
+    world.clear()
+    done = dvc_without_hashing(clone, "repro", "models.dvc")
+    assert done.returncode == 0, done.stderr
+    assert (world.requests, "Running stage 'fetch" in done.stdout) == ([], False)
+    assert clone.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_one_unknown_name_stops_all_of_them(
-    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("words", [[], ["sam_hq_vit_h", "minimal"]])
+def test_the_default_is_the_minimal_variant(clone: TestClone, words: list[str]) -> None:
+    """It is what its stage depends on; a name that it contains is fetched once."""
+    assert fetch.main(words) == 0
+
+    assert clone.tree() == {path: FILES[path] for path in MINIMAL}
+    assert "up to date" in clone.run("dvc", "status", "fetch_minimal").stdout
+
+
+def test_an_existing_tree_is_checked_and_kept(
+    clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Exit code 2 before the first request."""
-    code = fetch.main(["superpoint_v1", "superpoint_v2", "raft"])
+    """Files downloaded by hand are adopted; they keep their inodes, lock and seal their content."""
+    for path, data in FILES.items():
+        (clone.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone.root / path).write_bytes(data)
+    inodes = {path: (clone.root / path).stat().st_ino for path in FILES}
 
-    message = capsys.readouterr().err
-    assert code == 2
-    assert message.startswith("error: unknown names: superpoint_v2, raft")
-    assert "scripts.fetch" in message
-    assert (world.requests, clone.tree()) == ([], {})
+    assert fetch.main(["complete"]) == 0
 
-
-@pytest.mark.parametrize("name", ["fetch", "unpack"])
-def test_a_command_without_names_is_a_usage_error(clone: TestClone, name: str) -> None:
-    """Argparse's own exit code, 2; --help says what a name is."""
-    bare = clone.run(sys.executable, "-m", f"scripts.{name}")
-    helped = clone.run(sys.executable, "-m", f"scripts.{name}", "--help")
-
-    assert bare.returncode == 2
-    assert bare.stderr.startswith(f"usage: python -m scripts.{name}")
-    assert (helped.returncode, "params.yaml" in helped.stdout) == (0, True)
+    assert (world.requests, len(clone.objects())) == ([], len(FILES))
+    assert capsys.readouterr().out.count("kept: already in place") == len(FILES)
+    assert {path: (clone.root / path).stat().st_ino for path in FILES} == inodes
+    clone.run("dvc", "repro", "models.dvc", check=True)
+    assert clone.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_ctrl_c_is_no_traceback(
-    clone: TestClone, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys: Capture) -> None:
+    """Exit code 2 before the first request; the message lists the names."""
+    assert fetch.main(["minimal", "sam", "hq"]) == 2
+
+    said = capsys.readouterr().err
+    assert said.startswith("error: unknown names: sam, hq\n")
+    assert "params.yaml has: " in said
+    assert (clone.tree(), world.requests) == ({}, [])
+
+
+def test_ctrl_c_is_one_message(
+    clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 130, what is kept, and what to run next."""
 
@@ -82,38 +120,33 @@ def test_ctrl_c_is_no_traceback(
 
     monkeypatch.setattr(transfer, "download", interrupted)
 
-    code = fetch.main(["sam_vit_b"])
-
-    assert code == 130
+    assert fetch.main(["sam_vit_b"]) == 130
     assert capsys.readouterr().err.startswith("error: stopped\n")
     assert clone.tree() == {}
 
 
-def test_no_network_at_all_says_what_was_tried_and_that_a_rerun_resumes(
-    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+def test_without_a_network_the_error_names_the_host(
+    clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """The proxy is gone: the host is named, nothing is changed."""
+    """The proxy does not answer: nothing is changed, and the same command resumes."""
     world.stop_proxy()
 
-    code = fetch.main(["sam_vit_b"])
+    assert fetch.main(["sam_vit_b"]) == 1
 
-    message = capsys.readouterr().err
-    assert code == 1
-    assert message.startswith("error: sam_vit_b: dl.fbaipublicfiles.com: ")
-    assert "it goes on where it stopped" in message
+    said = capsys.readouterr().err
+    assert said.startswith("error: sam_vit_b: dl.fbaipublicfiles.com: ")
+    assert "run the same command again, it resumes" in said
     assert (clone.tree(), clone.objects()) == ({}, {})
 
 
-def test_a_licence_that_restricts_is_told_once_for_its_family(
-    clone: TestClone, capsys: pytest.CaptureFixture[str]
+def test_a_restricted_licence_is_shown_once_for_its_family(
+    clone: TestClone, capsys: Capture
 ) -> None:
-    """With the first file of the family, not with the second, and never twice."""
+    """With the first file of the family, not with the second, and never again."""
     said: list[str] = []
     for names in (["superpoint_v1"], ["superglue_outdoor"], ["superpoint_v1"]):
         assert fetch.main(names) == 0
-        out, err = capsys.readouterr()
-        assert err == ""
-        said.append(out.partition("licence of superglue: ")[2])
+        said.append(capsys.readouterr().out.partition("licence of superglue: ")[2])
 
     assert said[0].startswith("LicenseRef-MagicLeap-noncommercial-research, ")
     assert "may not be redistributed" in said[0]
@@ -121,38 +154,52 @@ def test_a_licence_that_restricts_is_told_once_for_its_family(
     assert len(clone.tree()) == 2
 
 
+def test_the_stage_of_an_archive_shows_a_restricted_licence(clone: TestClone) -> None:
+    """`dvc repro unpack_raft` prints what `fetch raft` prints."""
+    before, path, after = (
+        clone.read("dvc.yaml").decode().partition(f"    path: {next(iter(RAFT))}\n")
+    )
+    after = re.sub("license_note: .*", "license_note: non-commercial use", after, count=1)
+    (clone.root / "dvc.yaml").write_text(before + path + after)
+
+    done = clone.run("dvc", "repro", "unpack_raft")
+
+    assert done.returncode == 0, done.stderr
+    assert re.search("^licence of raft: .*, non-commercial use", done.stdout, re.MULTILINE)
+
+
 @pytest.mark.parametrize("there", [True, False])
-def test_a_new_checkpoint_that_would_run_more_than_weights_need_is_not_trusted(
-    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str], *, there: bool
+def test_a_new_checkpoint_that_would_run_code_is_refused(
+    clone: TestClone, world: World, capsys: Capture, *, there: bool
 ) -> None:
-    """Without a pin the pickle is read first: from the publisher, or put there by hand."""
-    path, evil = "models/sam_ckpts/sam_vit_b_01ec64.pth", b"cos\nsystem\n(S'true'\ntR."
+    """Without a pin the pickle is screened, from the publisher or put in place by hand."""
+    evil = b"cos\nsystem\n(S'true'\ntR."
     world.publish(f"{FBAI}/segment_anything/sam_vit_b_01ec64.pth", evil)
     (clone.root / "dvc.lock").unlink()
     if there:
-        (clone.root / path).parent.mkdir(parents=True)
-        (clone.root / path).write_bytes(evil)
+        (clone.root / PATH).parent.mkdir(parents=True)
+        (clone.root / PATH).write_bytes(evil)
 
     assert fetch.main(["sam_vit_b"]) == 1
 
-    told = capsys.readouterr().err
-    assert "loading it would run more than weights need" in told
-    assert "os.system" in told
+    said = capsys.readouterr().err
+    assert "loading it would run more than weights need" in said
+    assert "os.system" in said
     assert clone.objects() == {}
-    assert clone.tree() == ({path: evil} if there else {})
+    assert clone.tree() == ({PATH: evil} if there else {})
     assert not list((clone.root / ".dvc/tmp/fetch").glob("*.part"))
 
 
-def test_a_new_member_that_would_run_more_than_weights_need_is_not_trusted(
-    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+def test_a_new_member_that_would_run_code_is_refused(
+    clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """The same inside an archive: none of its files is taken."""
+    """The same for an archive: none of its files is installed."""
     member, evil = "reference_model/model-000200000.pth", b"cos\nsystem\n(S'true'\ntR."
-    address = "https://www.dropbox.com/s/glk6jmoa9yeervl/reference_model.tar.gz"
-    world.publish(address, tar_gz_of({member: evil}))
+    world.publish(ARCHIVES["pips"], tar_gz_of({member: evil}))
     (clone.root / "dvc.lock").unlink()
 
     assert fetch.main(["pips"]) == 1
 
     assert "loading it would run more than weights need" in capsys.readouterr().err
     assert (clone.tree(), clone.objects()) == ({}, {})
+    assert {path.suffix for path in (clone.root / ".dvc/tmp/fetch").iterdir()} == {".lock"}

@@ -242,7 +242,7 @@ def test_a_stage_of_another_name_goes_with_its_archive(clone: TestClone, capsys:
     ("old", "new", "said"),
     [
         ("stages:", "no_stages:", "dvc.yaml: 1 fault\n  no map of stages"),
-        ("  fetch_minimal:\n", "  x: 1\n  fetch_minimal:\n", "dvc.yaml: 1 fault\n  stages.x: not"),
+        ("  fetch_minimal:\n", "  x: 1\n  fetch_minimal:\n", "1 fault\n  stages.x: not a map"),
         ("artifacts:", "artifacts: []\nx:", "no map of artifacts"),
     ],
 )

@@ -15,8 +15,8 @@ from scripts import seal, tree
 from scripts.catalogue import documents, lock
 from scripts.catalogue.pins import Pin
 from scripts.console.errors import CatalogueError
-from tests.world.checkpoints import files
-from tests.world.clones import PAPER, REPOSITORY
+from tests.world.checkpoints import PAPER, files
+from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

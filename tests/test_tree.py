@@ -12,8 +12,8 @@ import pytest
 from scripts import tree
 from scripts.catalogue import inventory, params
 from scripts.console.errors import CatalogueError, CheckpointError
-from tests.world.checkpoints import files
-from tests.world.clones import PAPER, REPOSITORY
+from tests.world.checkpoints import PAPER, files
+from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,28 +20,17 @@ class Terms:
     restricted: bool = False
 
 
-_FREE, _OTHER = Terms(shareable=True), Terms()
+_OTHERS = (
+    "AGPL-3.0-only", "AGPL-3.0-or-later", "BSD-2-Clause", "CC-BY-4.0", "CC-BY-SA-4.0", "CC0-1.0",
+    "GPL-2.0-only", "GPL-3.0-only", "GPL-3.0-or-later", "ISC", "LGPL-3.0-only", "MPL-2.0",
+    "Unlicense",
+)  # fmt: skip
 TERMS = {
-    "AGPL-3.0-only": _OTHER,
-    "AGPL-3.0-or-later": _OTHER,
-    "Apache-2.0": _FREE,
-    "BSD-2-Clause": _OTHER,
-    "BSD-3-Clause": _FREE,
-    "CC-BY-4.0": _OTHER,
+    **dict.fromkeys(_OTHERS, Terms()),
+    **dict.fromkeys(("Apache-2.0", "BSD-3-Clause", "MIT"), Terms(shareable=True)),
+    **dict.fromkeys(("CC-BY-NC-ND-4.0", "CC-BY-NC-SA-4.0"), Terms(restricted=True)),
     "CC-BY-NC-4.0": Terms(shareable=True, restricted=True),
-    "CC-BY-NC-ND-4.0": Terms(restricted=True),
-    "CC-BY-NC-SA-4.0": Terms(restricted=True),
-    "CC-BY-SA-4.0": _OTHER,
-    "CC0-1.0": _OTHER,
-    "GPL-2.0-only": _OTHER,
-    "GPL-3.0-only": _OTHER,
-    "GPL-3.0-or-later": _OTHER,
-    "ISC": _OTHER,
-    "LGPL-3.0-only": _OTHER,
     "LicenseRef-MagicLeap-noncommercial-research": Terms(spdx=False, restricted=True),
-    "MIT": _FREE,
-    "MPL-2.0": _OTHER,
-    "Unlicense": _OTHER,
 }
 _UNKNOWN = Terms(spdx=False)
 

@@ -128,12 +128,17 @@ def _extract(
 
 
 def _reason(clone: Clone, candidate: Candidate, error: SourceError | RoomError) -> str:
-    """Return why the next candidate is tried; raise if the publisher's file needs more room."""
+    """Return why the next candidate is tried; raise if the publisher's file needs more room.
+
+    The reason is empty if another thread has already told that the candidate is down.
+    """
     if isinstance(error, RoomError):
         if not candidate.is_mirror:
             raise error
         return f"{candidate.who}: {error.what}"  # a mirror may announce an implausible size
     if candidate.is_mirror and error.host_down:
+        if candidate.who in clone.unreachable:
+            return ""
         clone.unreachable.add(candidate.who)
     return candidate.failed(error)
 

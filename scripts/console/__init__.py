@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Spare a user who stops a command while it is being loaded the traceback of an import."""
+    """Show no traceback to a user who stops a command while it is imported."""
     if issubclass(kind, KeyboardInterrupt):
-        sys.stderr.write("error: stopped before anything was begun\n")
+        sys.stderr.write("error: stopped before the command started\n")
     else:
         sys.__excepthook__(kind, error, trace)
 
 
-# Here, because every module of a command imports this package before anything slow.
+# Set here, as commands import this package before most of what is slow to import.
 sys.excepthook = _show

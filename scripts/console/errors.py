@@ -1,4 +1,4 @@
-"""What can go wrong, said for a person: what, both values, the state of the disk, the next step."""
+"""Errors for users: what failed, both values, the state of the disk, the next step."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 class CheckpointError(Exception):
-    """A failure the user can act on: one line that says what, then indented details."""
+    """A failure that the user can act on: a headline, then indented details."""
 
     exit_code = 1
 
     def __init__(self, what: str, *details: str) -> None:
-        """Keep the headline and its details apart, so that callers can add to them."""
+        """Keep headline and details separate, so that callers can add to them."""
         super().__init__(what, *details)
         self.what = what
         self.details = details
@@ -31,19 +31,21 @@ class CheckpointError(Exception):
 
 
 class UsageError(CheckpointError):
-    """The command was called with words that mean nothing here."""
+    """The command was called with wrong arguments, or the repository is not set up correctly."""
 
     exit_code = 2
 
 
-_TORN = "Next: `git checkout dvc.lock`, unless you edit it yourself: a kill of DVC may leave half."
+_TORN = (
+    "Next: `git checkout dvc.lock`, unless you edited it: DVC may have been killed as it wrote it."
+)
 
 
 class CatalogueError(UsageError):
-    """params.yaml, dvc.lock, dvc.yaml or a source is malformed; all faults at once."""
+    """params.yaml, dvc.lock, dvc.yaml or a source is malformed; it lists all faults."""
 
     def __init__(self, where: str, faults: Sequence[str]) -> None:
-        """Name the file and list every fault in it."""
+        """Name the file and list its faults."""
         count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
         step = (_TORN,) if where == "dvc.lock" else ()
         super().__init__(f"{where}: {count}", *faults, "Nothing was fetched or changed.", *step)
@@ -51,45 +53,45 @@ class CatalogueError(UsageError):
 
 
 class SourceError(CheckpointError):
-    """One source could not give the bytes; another one may.
+    """One source failed; another one may have the bytes.
 
-    `altogether`: it would fail in the same way for every other file: not reached, or no account.
+    `host_down`: every other file would fail in the same way (no connection, or no account).
     """
 
     def __init__(self, what: str, *details: str, host_down: bool = False) -> None:
-        """Keep whether there is any sense in asking the source for another file."""
+        """Keep whether the source can be skipped for other files."""
         super().__init__(what, *details)
         self.host_down = host_down
 
 
 class TransientError(SourceError):
-    """The same source may give the bytes if it is asked again, after `wait` seconds if known."""
+    """A retry of the same source may succeed, after `wait` seconds if they are known."""
 
     def __init__(self, what: str, *, wait: float | None = None, connected: bool = True) -> None:
-        """Keep what the publisher said about when to come back, and whether it was reached."""
+        """Keep the Retry-After of the publisher, and whether there was a connection."""
         super().__init__(what)
         self.wait = wait
         self.connected = connected
 
 
 class ContentError(SourceError):
-    """A source gave bytes, and they are not the pinned ones."""
+    """A source sent other bytes than the pinned ones."""
 
 
 class ArchiveError(SourceError):
-    """An archive is broken or hostile; nothing of it was written."""
+    """An archive is broken or hostile; none of its members was installed."""
 
 
 class DiskError(CheckpointError):
-    """The disk is full, read-only or otherwise refuses; no source can help."""
+    """The disk is full, read-only or broken; another source does not help."""
 
 
 class RoomError(DiskError):
-    """There is less room than a source says is needed; nothing was written."""
+    """There is less room than the file needs; nothing was written."""
 
 
 class PickleError(CheckpointError):
-    """A pickle is broken or reaches for more than it may; nothing of it was run."""
+    """A pickle is broken or imports what is not allowed; none of its code was run."""
 
 
 class StoppedError(CheckpointError):

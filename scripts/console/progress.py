@@ -1,4 +1,4 @@
-"""Progress for people: bars on a terminal, a line now and then elsewhere, all on stderr."""
+"""Progress on stderr: bars on a terminal, elsewhere a line every few seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EVERY = 10.0  # seconds between two lines where there is no terminal
 
 
 def human(size: float) -> str:
-    """Return a number of bytes in decimal units, as publishers count them."""
+    """Return a number of bytes in decimal units, as publishers show them."""
     for unit in ("B", "kB", "MB"):
         if abs(size) < 1000:  # noqa: PLR2004
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
@@ -23,17 +23,17 @@ def human(size: float) -> str:
 
 
 def note(text: str) -> None:
-    """Tell a person at once what is going on."""
+    """Print a message for the user on stderr."""
     _write(text, sys.stderr)
 
 
 def say(text: str) -> None:
-    """Print a result."""
+    """Print a result on stdout."""
     _write(text, sys.stdout)
 
 
 def _write(text: str, stream: TextIO) -> None:
-    drawn = sys.modules.get("tqdm")  # without it no bar can be in the way
+    drawn = sys.modules.get("tqdm")  # if it is not imported, there is no bar
     if drawn:
         drawn.tqdm.write(text, file=stream)
         stream.flush()
@@ -42,13 +42,13 @@ def _write(text: str, stream: TextIO) -> None:
 
 
 class Bar:
-    """How far one file has come, or several `within` one bar; threads may advance it.
+    """The progress of one file, or of all files `within` one bar; threads may advance it.
 
-    `quiet` shows nothing. Where there is no terminal, only the outermost bar speaks.
+    `quiet` shows nothing. Without a terminal, only the outermost bar prints lines.
     """
 
     def __init__(self, name: str, *, quiet: bool = False, within: Bar | None = None) -> None:
-        """Show nothing yet: the total is known with the first answer."""
+        """Show nothing yet: the total is not known before `start`."""
         self._name, self._within = name, within
         self._shown = not quiet and sys.stderr.isatty()
         self._quiet = quiet or within is not None
@@ -56,8 +56,8 @@ class Bar:
         self._tqdm: Any = None
         self._total: int | None = None
         self._done = 0
-        self._begun = 0
-        self._started = self._said = time.monotonic()
+        self._initial = 0
+        self._started = self._printed = time.monotonic()
 
     def __enter__(self) -> Self:
         """Return the bar."""
@@ -69,20 +69,20 @@ class Bar:
             self._tqdm.close()
 
     def start(self, total: int | None, done: int) -> None:
-        """Say how many bytes there are in all, and how many are there already."""
+        """Set the total and the bytes that are there already, on each new attempt."""
         if self._within:
             self._within.grow((total or 0) - (self._total or 0), done - self._done)
-        self._total, self._done, self._begun = total, done, done
-        self._started = self._said = time.monotonic()
+        self._total, self._done, self._initial = total, done, done
+        self._started = self._printed = time.monotonic()
         if self._shown:
             self._draw()
 
     def grow(self, total: int, done: int) -> None:
-        """Count more bytes in all, and those of them that are there already."""
+        """Add bytes to the total, `done` of which are there already."""
         with self._lock:
             self._total = (self._total or 0) + total
             self._done += done
-            self._begun += done
+            self._initial += done
             if self._shown:
                 self._draw()
 
@@ -94,19 +94,22 @@ class Bar:
             self._done += size
             if self._tqdm is not None:
                 self._tqdm.update(size)
-            elif time.monotonic() - self._said > _EVERY and not self._quiet:
-                self._say()
+            elif time.monotonic() - self._printed > _EVERY and not self._quiet:
+                self._print_line()
 
     def _draw(self) -> None:
         if self._tqdm is None:
             self._tqdm = _bar(self._name)
         self._tqdm.total = self._total
-        self._tqdm.n, self._tqdm.initial = self._done, self._begun  # the rate is of this run
+        self._tqdm.n, self._tqdm.initial = (
+            self._done,
+            self._initial,
+        )  # the rate counts this run alone
         self._tqdm.refresh()
 
-    def _say(self) -> None:
-        now = self._said = time.monotonic()
-        rate = (self._done - self._begun) / (now - self._started)
+    def _print_line(self) -> None:
+        now = self._printed = time.monotonic()
+        rate = (self._done - self._initial) / (now - self._started)
         line = f"{self._name}: {human(self._done)}"
         if self._total:
             left = (self._total - self._done) / rate if rate else float("inf")
@@ -115,6 +118,6 @@ class Bar:
 
 
 def _bar(name: str) -> Any:  # noqa: ANN401 - tqdm's own type needs its import
-    from tqdm import tqdm  # noqa: PLC0415 - a stage that only links does not wait for it
+    from tqdm import tqdm  # noqa: PLC0415 - a stage that only links must not import it
 
     return tqdm(desc=name, unit="B", unit_scale=True, leave=False, dynamic_ncols=True)

@@ -35,14 +35,14 @@ def download(url: str, request: Request, network: Network) -> Digest:
     """
     part = request.part.with_suffix(".drive")
     _prepare(part, request)
-    resumed = any(_begun(part))
+    resumed = any(_partials(part))
     try:
         digest = _download(url, part, request, network)
         stale = resumed and request.pin is not None and not request.pin.matches(digest)
     except _StaleError:
         stale = True
     if stale:
-        _discard([part, *_begun(part)])
+        _discard([part, *_partials(part)])
         digest = _download(url, part, request, network)
     partial.discard(request.part)
     with disk_errors(request.part):
@@ -70,15 +70,15 @@ class _Progress:
 
 def _prepare(part: Path, request: Request) -> None:
     """Leave at most one file to resume: gdown fails if it finds two, and skips a complete one."""
-    begun = sorted(_begun(part), key=lambda p: p.stat().st_size)
-    kept = begun[-1:] if request.pin else []  # without a pin a mix of two versions would pass
-    _discard([part, *(p for p in begun if p not in kept)])
+    found = sorted(_partials(part), key=lambda p: p.stat().st_size)
+    kept = found[-1:] if request.pin else []  # without a pin a mix of two versions would pass
+    _discard([part, *(p for p in found if p not in kept)])
     if request.pin and request.pin.size is not None:
         present = sum(p.stat().st_size for p in kept)
         check_room(part, request.pin.size - present + request.reserve, what=request.name)
 
 
-def _begun(part: Path) -> list[Path]:
+def _partials(part: Path) -> list[Path]:
     # gdown names a partial file <name>XXXXXXXX.part.
     return list(part.parent.glob(f"{part.name}????????.part"))
 

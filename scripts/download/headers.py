@@ -169,5 +169,5 @@ def hash_in(etag: str | None, kind: str) -> str | None:
 
 
 def _printable(value: str | None) -> str | None:
-    # It comes from a stranger, and is shown and written to a file.
+    # An untrusted text that is shown and written to a file.
     return value if value and value.isascii() and value.isprintable() else None

@@ -1,4 +1,4 @@
-"""How bytes are downloaded: the limits of params.yaml, and what the transfers of a run share."""
+"""What the transfers of one run share: the limits of params.yaml and the requests in flight."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scripts.catalogue.params import Network
-
-if TYPE_CHECKING:
-    pass
 
 
 class TransferLimits:

@@ -29,10 +29,10 @@ class Version:
     size: int
     pin: str | None = None  # the expected hash
 
-    def continues(self, begun: Version) -> bool:
-        """Tell whether a partial file of `begun` can be resumed; with a pin, from any source."""
-        elsewhere = self.url != begun.url and self.pin is not None
-        return begun == self or (elsewhere and (begun.pin, begun.size) == (self.pin, self.size))
+    def continues(self, other: Version) -> bool:
+        """Tell whether a partial file of `other` can be resumed; with a pin, from any source."""
+        elsewhere = self.url != other.url and self.pin is not None
+        return other == self or (elsewhere and (other.pin, other.size) == (self.pin, self.size))
 
 
 def blocks(size: int) -> list[range]:
@@ -64,8 +64,8 @@ class Partial:
         self.path, self.version = path, version
         self.journal = journal_of(path)
         self._blocks = blocks(version.size)
-        begun, done = _read_journal(path)
-        if not begun or not version.continues(begun):
+        found, done = _read_journal(path)
+        if not found or not version.continues(found):
             done = set()
         self.resumed = bool(done)
         with disk_errors(path):

@@ -53,7 +53,7 @@ def extract(
     """
     needed = check(path, {name: sizes.get(name) for name in targets})
     check_room(path, needed, what=path.stem)
-    for name, chunks in members(path, set(targets)):
+    for name, chunks in _members(path, set(targets)):
         yield name, digests.write(chunks, targets[name], sha256=True)
 
 
@@ -82,7 +82,7 @@ def check(path: Path, wanted: Mapping[str, int | None]) -> int:
     return sum(sizes[name] for name in wanted)
 
 
-def members(path: Path, names: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _members(path: Path, names: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Yield name and bytes of each named member, in one pass through the archive."""
     with _named(path), _opened(path) as archive:
         if isinstance(archive, zipfile.ZipFile):

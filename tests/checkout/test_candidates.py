@@ -1,4 +1,4 @@
-"""Who is asked for the bytes, in which order, and what happens when one does not have them."""
+"""The candidates for a file: their order, and what happens if one of them fails."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dvc.data_cloud import DataCloud
 
 from scripts import fetch
 from scripts.checkout.clone import Clone
+from scripts.checkout.obtain import obtain
 from tests.conftest import SCALE
 from tests.download.transfers import MIB, md5
 from tests.world import Fault
@@ -55,10 +56,17 @@ def team(clone: TestClone, data: bytes = DATA) -> Path:
     return held
 
 
-def test_the_team_is_asked_before_the_publisher(
+def obtained(clone: TestClone, *names: str) -> None:
+    """Obtain entries in one run, one after another."""
+    here = Clone.at(clone.root)
+    for entry in here.catalogue.find(names):
+        obtain(here, entry)
+
+
+def test_the_team_is_tried_before_the_publisher(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """What a colleague has pushed comes from there, and no connection is opened."""
+    """What a colleague has pushed is downloaded from there, with no connection to the outside."""
     team(clone)
 
     assert fetch.main([NAME]) == 0
@@ -68,72 +76,70 @@ def test_the_team_is_asked_before_the_publisher(
 
 
 @pytest.mark.parametrize("data", [b"wrong", DATA[:-1] + b"!"])
-def test_wrong_bytes_of_the_team_cost_a_line_and_the_next_is_asked(
+def test_wrong_bytes_of_the_team_are_reported_and_the_next_candidate_is_tried(
     clone: TestClone, capsys: Capture, data: bytes
 ) -> None:
-    """The pin decides; the remote is let be."""
+    """The pin decides; the remote is not changed."""
     held = team(clone, data)
 
     assert fetch.main([NAME]) == 0
 
     out, err = capsys.readouterr()
     assert err == (
-        "sam_mobile_vit_t: bytes from the remote team do not match the pin; asking github.com\n"
+        "sam_mobile_vit_t: bytes from the remote team do not match the pin; trying github.com\n"
     )
     assert "downloaded from github.com" in out
     assert (clone.tree(), held.read_bytes()) == ({PATH: DATA}, data)
 
 
-def test_an_object_that_cannot_be_read_is_no_reason_to_stop(
+def test_an_object_that_cannot_be_read_means_the_next_candidate(
     clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk of the team that fails while it is read."""
+    """A disk of the team fails while it is read."""
     held = team(clone)
     real = Path.open
 
     def failing(path: Path, *args: str, **more: str) -> object:
         if path == held:
             raise OSError(5, "Input/output error")
-        return real(path, *args, **more)  # type: ignore[call-overload] # handed on as it came
+        return real(path, *args, **more)  # type: ignore[call-overload] # passed on unchanged
 
     monkeypatch.setattr(Path, "open", failing)
 
     assert fetch.main([NAME]) == 0
-    assert "the remote team: input/output error; asking github.com" in capsys.readouterr().err
+    assert "the remote team: input/output error; trying github.com" in capsys.readouterr().err
 
 
-def test_a_folder_of_the_team_that_may_not_be_read_costs_one_line(clone: TestClone) -> None:
-    """Rights that somebody forgot: the first file tells why, the others are not tried there."""
-    held = team(clone)
-    held.parent.chmod(0o000)
-    names = (NAME, "superpoint_v1", "superglue_outdoor")
+def test_a_folder_of_the_team_without_read_permission_is_reported(clone: TestClone) -> None:
+    """The message has the system's reason."""
+    folder = team(clone).parent
+    folder.chmod(0o000)
 
-    done = clone.run(*without_root(), sys.executable, "-m", "scripts.fetch", *names)
+    done = clone.run(*without_root(), sys.executable, "-m", "scripts.fetch", NAME)
 
-    held.parent.chmod(0o755)
+    folder.chmod(0o755)
     assert done.returncode == 0, done.stderr
-    told = "sam_mobile_vit_t: the remote team: permission denied; asking github.com\n"
-    assert done.stderr.startswith(told)
-    assert done.stderr.count("the remote team") == 1
-    assert len(clone.tree()) == 3
+    assert (
+        done.stderr == "sam_mobile_vit_t: the remote team: permission denied; trying github.com\n"
+    )
 
 
 @pytest.mark.parametrize("code", [401, 407])
-def test_a_team_that_does_not_know_us_is_asked_once(
+def test_a_team_that_refuses_the_account_is_tried_once(
     clone: TestClone, world: World, capsys: Capture, code: int
 ) -> None:
-    """A bucket over plain https that wants an account: one line, then on."""
+    """A bucket over plain https that needs an account: one line, then the next candidate."""
     clone.run("dvc", "remote", "modify", "--local", "team", "url", "https://bucket.test/prefix")
     world.publish(f"https://bucket.test/prefix/files/md5/{md5(DATA)[:2]}/{md5(DATA)[2:]}", DATA)
     world.fault("https://bucket.test/*", Fault.status(code))
 
-    assert fetch.main([NAME, "superpoint_v1"]) == 0
+    obtained(clone, NAME, "superpoint_v1")
 
-    told = capsys.readouterr().err.splitlines()
+    said = capsys.readouterr().err.splitlines()
     assert len([request for request in world.requests if request.host == "bucket.test"]) == 1
-    assert told[0].startswith(f"sam_mobile_vit_t: the remote team: bucket.test: {code}")
-    assert told[0].endswith("; asking github.com")
-    assert [line for line in told if "team" in line] == told[:1]
+    assert said[0].startswith(f"sam_mobile_vit_t: the remote team: bucket.test: {code}")
+    assert said[0].endswith("; trying github.com")
+    assert [line for line in said if "team" in line] == said[:1]
 
 
 def test_a_mirror_that_is_down_is_tried_once(
@@ -145,16 +151,16 @@ def test_a_mirror_that_is_down_is_tried_once(
     world.fault(f"{NEAR}/*", Fault.stall(0, seconds=20))
     near(world)
 
-    assert fetch.main([NAME, "superpoint_v1"]) == 0
+    obtained(clone, NAME, "superpoint_v1")
 
     assert len({request.path for request in world.requests if request.host == "near.test"}) == 1
     assert capsys.readouterr().err.count("near.test") == 1
 
 
-def test_a_mirror_that_announces_more_than_a_disk_holds_means_the_next_source(
+def test_a_mirror_that_announces_more_than_the_disk_holds_means_the_next_candidate(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Of a file whose size nobody pinned, any number may be told."""
+    """Without a pinned size a mirror may announce any number."""
     mirrors(clone, NEAR)
     near(world, bytes(MIB))
     lock = clone.read("dvc.lock").decode()
@@ -163,20 +169,20 @@ def test_a_mirror_that_announces_more_than_a_disk_holds_means_the_next_source(
 
     assert fetch.main([NAME]) == 0
 
-    told = "sam_mobile_vit_t: the mirror near.test: sam_mobile_vit_t: not enough room in "
+    said = "sam_mobile_vit_t: the mirror near.test: sam_mobile_vit_t: not enough room in "
     out, err = capsys.readouterr()
-    assert err.startswith(told)
+    assert err.startswith(said)
     assert "downloaded from github.com" in out
 
 
-def test_a_mirror_that_cannot_be_looked_at_is_passed_over(clone: TestClone) -> None:
-    """A home that nobody has, a name too long for any disk."""
+def test_a_mirror_with_an_impossible_path_is_skipped(clone: TestClone) -> None:
+    """The home of an unknown user, a name too long for the disk."""
     mirrors(clone, "~nobody-of-this-name/tree", "x" * 300)
 
     assert fetch.main([NAME]) == 0
 
 
-def test_a_team_remote_without_account_is_read_by_our_own_transfer(
+def test_a_team_remote_without_account_is_read_without_dvc(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """A bucket over plain https: resumable, verified."""
@@ -190,10 +196,8 @@ def test_a_team_remote_without_account_is_read_by_our_own_transfer(
     assert "downloaded from the remote team" in capsys.readouterr().out
 
 
-def test_a_remote_that_only_dvc_can_read_is_read_through_dvc(
-    clone: TestClone, world: World
-) -> None:
-    """One with an account, here over http; the object's bytes are checked like any other's."""
+def test_a_remote_with_an_account_is_read_through_dvc(clone: TestClone, world: World) -> None:
+    """Here over http; the bytes are verified like those of any candidate."""
     _account(clone, f"{world.http}/prefix")
     world.publish(f"{world.http}/prefix/files/md5/{md5(DATA)[:2]}/{md5(DATA)[2:]}", DATA)
 
@@ -203,35 +207,33 @@ def test_a_remote_that_only_dvc_can_read_is_read_through_dvc(
     assert all(r.headers["authorization"].startswith("Basic") for r in world.requests)
 
 
-def test_a_remote_that_lacks_the_object_is_named_and_the_next_is_asked(
-    clone: TestClone, world: World
-) -> None:
-    """A colleague has not pushed this one."""
+def test_a_remote_without_the_object_is_reported(clone: TestClone, world: World) -> None:
+    """Nobody has pushed it yet."""
     _account(clone, f"{world.http}/prefix")
 
     done = clone.run(sys.executable, "-m", "scripts.fetch", NAME)
 
     assert done.returncode == 0
-    assert "the remote team does not have it; asking github.com" in done.stderr
+    assert "the remote team does not have it; trying github.com" in done.stderr
 
 
 @pytest.mark.parametrize("raised", [None, RuntimeError("of a plugin's own")])
-def test_a_remote_that_cannot_be_reached_costs_one_line(
+def test_a_remote_that_cannot_be_reached_is_reported_once(
     clone: TestClone,
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
     raised: Exception | None,
 ) -> None:
-    """It is not asked again in this run, whatever kind of error a plugin raises."""
+    """It is not tried again in this run, whatever kind of error a plugin raises."""
     clone.run("dvc", "remote", "modify", "--local", "team", "url", "ssh://127.0.0.1:1/nowhere")
     if raised:
         monkeypatch.setattr(DataCloud, "get_remote", Mock(side_effect=raised))
 
-    assert fetch.main([NAME, "superpoint_v1"]) == 0
+    obtained(clone, NAME, "superpoint_v1")
 
-    told = capsys.readouterr().err
-    assert len(re.findall("the remote team: .*; asking github.com", told)) == 1
-    assert len(told.splitlines()) == 1
+    said = capsys.readouterr().err
+    assert len(re.findall("the remote team: .*; trying github.com", said)) == 1
+    assert len(said.splitlines()) == 1
 
 
 def _account(clone: TestClone, url: str) -> None:
@@ -240,18 +242,18 @@ def _account(clone: TestClone, url: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["version_aware", "worktree"])
-def test_a_remote_that_keeps_no_objects_is_not_asked(clone: TestClone, key: str) -> None:
-    """There a file lies under its own name."""
+def test_a_remote_without_objects_is_not_tried(clone: TestClone, key: str) -> None:
+    """It stores files under their own names."""
     clone.run("dvc", "remote", "modify", "--local", "team", "url", "s3://bucket/prefix")
     clone.run("dvc", "remote", "modify", "--local", "team", key, "true")
 
     assert Clone.at(clone.root).cache.objects.find(md5(DATA)) is None
 
 
-def test_mirrors_of_the_site_are_asked_in_order_before_the_publisher(
+def test_mirrors_of_the_site_are_tried_in_order_before_the_publisher(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """A directory that lacks the file is passed over; the next has it under its path."""
+    """A folder without the file is skipped; the next mirror has it."""
     (clone.root.parent / "empty").mkdir()
     mirrors(clone, "../empty", f"{NEAR}/", "https://never.test/asked")
     near(world)
@@ -263,8 +265,8 @@ def test_mirrors_of_the_site_are_asked_in_order_before_the_publisher(
     assert (f"{PATH}  downloaded from the mirror near.test: " in out, err) == (True, "")
 
 
-def test_a_directory_can_be_a_mirror(clone: TestClone, world: World, capsys: Capture) -> None:
-    """An old tree on a shared disk: copied and verified, and left as it is."""
+def test_a_folder_can_be_a_mirror(clone: TestClone, world: World, capsys: Capture) -> None:
+    """An old tree on a shared disk: copied and verified, and not changed."""
     old = clone.root.parent / "old" / PATH.removeprefix("models/")
     old.parent.mkdir(parents=True)
     old.write_bytes(DATA)
@@ -289,10 +291,10 @@ def test_a_directory_can_be_a_mirror(clone: TestClone, world: World, capsys: Cap
         (Fault.body(b"short"), "near.test serves a file of a different size"),
     ],
 )
-def test_what_is_wrong_with_a_mirror_means_the_next_source(
+def test_a_mirror_that_fails_means_the_next_candidate(
     clone: TestClone, world: World, capsys: Capture, fault: Fault, says: str
 ) -> None:
-    """One line, and the publisher's bytes."""
+    """One line, then the publisher's bytes."""
     _hasten(clone)
     mirrors(clone, NEAR)
     near(world)
@@ -302,7 +304,7 @@ def test_what_is_wrong_with_a_mirror_means_the_next_source(
 
     out, err = capsys.readouterr()
     assert says in err
-    assert err.endswith("; asking github.com\n")
+    assert err.endswith("; trying github.com\n")
     assert f"{PATH}  downloaded from github.com" in out
     assert clone.tree() == {PATH: DATA}
 
@@ -313,10 +315,10 @@ def _hasten(clone: TestClone) -> None:
     params.write_text(text)
 
 
-def test_a_publisher_that_is_gone_is_made_up_for_by_its_mirrors(
+def test_the_mirrors_of_a_source_replace_its_publisher(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Those of sources/NAME.dvc, after the publisher, one after another."""
+    """They are tried after the publisher, one after another."""
     world.fault(GITHUB, Fault.status(410))
     world.publish(FIRST, b"another file")
     elsewhere = "https://github.com/hkchengrex/Tracking-Anything-with-DEVA/releases/download/v1.0"
@@ -344,10 +346,10 @@ def test_an_archive_comes_from_a_mirror_of_it(
     assert capsys.readouterr().out.count("from the mirror dl.dropboxusercontent.com") == 5
 
 
-def test_a_member_comes_from_a_mirror_of_its_own(
+def test_a_member_comes_from_its_own_mirror(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """What nobody else has is missing, and told; what came stays."""
+    """The other members are reported as missing; the one that was found stays."""
     release = "https://github.com/sczhou/ProPainter/releases/download/v0.1.0/raft-things.pth"
     world.publish(release, files(SCALE)[THINGS])
     world.remove(RAFT)
@@ -355,16 +357,16 @@ def test_a_member_comes_from_a_mirror_of_its_own(
     assert fetch.main(["raft"]) == 1
 
     assert clone.tree() == {THINGS: files(SCALE)[THINGS]}
-    told = capsys.readouterr().err
-    assert "raft: none of" in told
-    assert "raft-small.pth" in told
-    assert THINGS not in told
+    said = capsys.readouterr().err
+    assert "raft: none of" in said
+    assert "raft-small.pth" in said
+    assert THINGS not in said
 
 
-def test_members_come_one_by_one_from_who_has_the_tree(
+def test_members_come_one_by_one_from_a_mirror_of_the_site(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """A mirror of the site has four of five; the archive is fetched for the fifth alone."""
+    """It has four of five; the archive is downloaded for the fifth alone."""
     mirrors(clone, NEAR)
     ours = {path: data for path, data in files(SCALE).items() if "raft-" in path}
     for path, data in ours.items():
@@ -378,10 +380,10 @@ def test_members_come_one_by_one_from_who_has_the_tree(
     assert (out.count("the mirror near.test"), out.count("from www.dropbox.com")) == (4, 1)
 
 
-def test_an_archive_that_is_broken_means_the_next_source(
+def test_a_broken_archive_means_the_next_candidate(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Without a pin of its own, what is in it decides."""
+    """Without a pin of the archive the pins of its members decide."""
     text = re.sub(r"(?m)^    sha256: .*\n(?=    members)", "", clone.read("params.yaml").decode())
     (clone.root / "params.yaml").write_text(text)
     world.publish(RAFT_MIRROR, published(SCALE)[RAFT])
@@ -391,7 +393,7 @@ def test_an_archive_that_is_broken_means_the_next_source(
     assert "is broken" in capsys.readouterr().err
 
 
-def test_without_a_pin_only_the_publisher_is_believed(clone: TestClone, world: World) -> None:
+def test_without_a_pin_only_the_publisher_is_trusted(clone: TestClone, world: World) -> None:
     """Trust on first use is trust in the publisher."""
     mirrors(clone, NEAR)
     near(world, b"anything")
@@ -405,10 +407,10 @@ def test_without_a_pin_only_the_publisher_is_believed(clone: TestClone, world: W
     assert clone.tree() == {}
 
 
-def test_the_order_can_be_turned(
+def test_the_order_can_be_changed(
     clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """Mirrors before the publisher, those of the source among them; the team is not asked."""
+    """All mirrors before the publisher; the team is not tried."""
     monkeypatch.setenv("SAMPT_SOURCES", "mirrors, publisher")
     team(clone)
     world.publish(FIRST, DATA)
@@ -420,10 +422,10 @@ def test_the_order_can_be_turned(
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_site_may_stay_in_its_network(
+def test_a_site_can_stay_in_its_network(
     clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture, *, there: bool
 ) -> None:
-    """Cache and team: no connection is opened, whether they have it or not."""
+    """Cache and team alone: no connection to the outside, whether they have the file or not."""
     monkeypatch.setenv("SAMPT_SOURCES", "cache,team")
     mirrors(clone, NEAR)
     if there:
@@ -434,13 +436,13 @@ def test_a_site_may_stay_in_its_network(
     assert code == (0 if there else 1)
     assert (world.requests, world.tunnels) == ([], [])
     if not there:
-        told = capsys.readouterr().err
-        assert "sam_mobile_vit_t: nobody who may be asked has it" in told
-        assert "SAMPT_SOURCES=cache,team" in told
+        said = capsys.readouterr().err
+        assert "sam_mobile_vit_t: no allowed source has it" in said
+        assert "SAMPT_SOURCES=cache,team" in said
 
 
 def test_the_cache_is_enough(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was fetched once is linked from there, whoever may be asked."""
+    """A file that was fetched once needs no source."""
     assert fetch.main([NAME]) == 0
     shutil.rmtree(clone.root / "models")
     monkeypatch.setenv("SAMPT_SOURCES", "cache")
@@ -449,10 +451,10 @@ def test_the_cache_is_enough(clone: TestClone, monkeypatch: pytest.MonkeyPatch) 
     assert clone.tree() == {PATH: DATA}
 
 
-def test_an_empty_order_is_the_usual_one(
+def test_an_empty_order_is_the_default(
     clone: TestClone, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """A variable that a script left empty says nothing."""
+    """A script may leave the variable empty."""
     monkeypatch.setenv("SAMPT_SOURCES", "")
     team(clone)
 
@@ -460,16 +462,16 @@ def test_an_empty_order_is_the_usual_one(
     assert "downloaded from the remote team" in capsys.readouterr().out
 
 
-def test_an_order_that_names_nobody_is_a_usage_error(
+def test_an_unknown_source_is_a_usage_error(
     clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """All words that may be said are told."""
+    """The message names the allowed words."""
     monkeypatch.setenv("SAMPT_SOURCES", "team,internet")
 
     assert fetch.main([NAME]) == 2
 
     assert capsys.readouterr().err.splitlines() == [
-        "error: SAMPT_SOURCES=team,internet: 'internet' is no source",
-        "  it takes, in any order and separated by commas: cache, team, mirrors, publisher",
+        "error: SAMPT_SOURCES=team,internet: unknown source 'internet'",
+        "  allowed, in any order and separated by commas: cache, team, mirrors, publisher",
     ]
     assert (clone.tree(), world.requests) == ({}, [])

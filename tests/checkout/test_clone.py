@@ -1,4 +1,4 @@
-"""scripts.clone: what a command works on, and that two of them do not meet."""
+"""scripts.checkout.clone: what a command works on, and the locks between two of them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ DATA = files(10_000)[PATH]
 Capture = pytest.CaptureFixture[str]
 
 
-def test_a_folder_that_is_no_clone_is_a_usage_error(
+def test_a_folder_that_is_not_a_clone_is_a_usage_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """The commands are run from the root of the repository."""
+    """Commands run at the root of the repository."""
     monkeypatch.chdir(tmp_path)
 
     code = fetch.main(["sam_vit_b"])
@@ -41,13 +41,13 @@ def test_a_folder_that_is_no_clone_is_a_usage_error(
 
 
 def test_a_folder_below_the_root_is_a_usage_error(clone: TestClone) -> None:
-    """Nothing is guessed about where the clone begins."""
+    """The root is not searched for."""
     with pytest.raises(UsageError, match="is not the root"):
         Clone.at(clone.root / "scripts")
 
 
-def test_a_pin_is_made_of_the_lock_and_the_catalogue(clone: TestClone) -> None:
-    """Its md5 and size stand in dvc.lock, its sha256 in params.yaml."""
+def test_a_pin_is_read_from_the_lock_and_the_catalogue(clone: TestClone) -> None:
+    """Its md5 and size are in dvc.lock, its sha256 in params.yaml."""
     read = Clone.at(clone.root)
 
     pin = read.pin(read.catalogue.files[PATH])
@@ -57,8 +57,8 @@ def test_a_pin_is_made_of_the_lock_and_the_catalogue(clone: TestClone) -> None:
     assert pin.sha256 == read.catalogue.files[PATH].sha256 is not None
 
 
-def test_two_processes_bring_a_file_once(clone: TestClone, world: World) -> None:
-    """The second waits, says so, and then finds the file in place."""
+def test_two_processes_download_a_file_once(clone: TestClone, world: World) -> None:
+    """The second one prints that it waits, and then finds the file in place."""
     world.fault("https://dl.fbaipublicfiles.com/*", Fault.delay(0.7), times=1)
     words = [sys.executable, "-m", "scripts.fetch", "sam_vit_b"]
 
@@ -67,17 +67,17 @@ def test_two_processes_bring_a_file_once(clone: TestClone, world: World) -> None
         return subprocess.Popen(words, cwd=clone.root, env=dict(clone.env), **pipes)  # type: ignore[call-overload,no-any-return] # noqa: S603
 
     running = [start(), start()]
-    told = [process.communicate() for process in running]
+    outputs = [process.communicate() for process in running]
 
     assert [process.returncode for process in running] == [0, 0]
     assert clone.tree() == {PATH: DATA}
     assert world.served() == len(DATA)
-    assert sum("downloaded from" in out for out, _ in told) == 1
-    assert sum("another process is at work on it; waiting" in err for _, err in told) == 1
+    assert sum("downloaded from" in out for out, _ in outputs) == 1
+    assert sum("another process is at work on it; waiting" in err for _, err in outputs) == 1
 
 
-def test_a_key_is_free_again_after_an_error(clone: TestClone) -> None:
-    """Whatever happens inside, the next one may enter."""
+def test_a_lock_is_released_after_an_error(clone: TestClone) -> None:
+    """The next one can take it."""
     read = Clone.at(clone.root)
     with pytest.raises(RuntimeError), read.alone("key"):
         raise RuntimeError
@@ -89,10 +89,10 @@ def test_a_key_is_free_again_after_an_error(clone: TestClone) -> None:
     assert entered.is_set()
 
 
-def test_a_disk_that_knows_no_locks_is_told_plainly(
+def test_a_disk_without_locks_is_an_error(
     clone: TestClone, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """Some network file systems refuse flock; that is no traceback."""
+    """Some network file systems do not support flock."""
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
@@ -106,8 +106,8 @@ def test_a_disk_that_knows_no_locks_is_told_plainly(
     assert clone.tree() == {}
 
 
-def test_a_folder_that_cannot_be_made_is_told_plainly(clone: TestClone) -> None:
-    """A file stands where partial files go."""
+def test_a_folder_that_cannot_be_made_is_an_error(clone: TestClone) -> None:
+    """A file has the path of the folder for partial files."""
     (clone.root / ".dvc/tmp").mkdir(exist_ok=True)
     (clone.root / ".dvc/tmp/fetch").write_text("in the way")
 

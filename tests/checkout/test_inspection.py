@@ -1,4 +1,4 @@
-"""scripts.inspection: every byte once, from the disk, and a stop in between is no traceback."""
+"""scripts.checkout.inspection: every byte is read once, from the disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENTRY = Published("a", (Checkpoint("models/a"),))
 
 
 def place(path: Path, data: bytes) -> Place:
-    """Return a place that should hold these bytes."""
+    """Return a place whose pin is that of these bytes."""
     return Place(ENTRY, f"models/{path.name}", path, Pin(md5(data), len(data)))
 
 
@@ -52,8 +52,8 @@ def test_a_linked_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sizes == [len(data)] * 2
 
 
-def test_one_inode_is_judged_by_the_pin_of_each_place(tmp_path: Path) -> None:
-    """A file linked to another's object is right there and wrong here."""
+def test_one_inode_is_compared_with_the_pin_of_each_place(tmp_path: Path) -> None:
+    """A link to the object of another file is right there and wrong here."""
     (tmp_path / "a").write_bytes(b"a")
     (tmp_path / "b").symlink_to("a")
 
@@ -62,10 +62,10 @@ def test_one_inode_is_judged_by_the_pin_of_each_place(tmp_path: Path) -> None:
     assert [finding.state for finding in found] == ["right", "wrong"]
 
 
-def test_what_vanishes_before_it_is_read_is_missing(
+def test_a_file_removed_before_it_is_read_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process may move a file while the ones before it are read."""
+    """Another process may move a file meanwhile."""
     path = tmp_path / "a"
     path.write_bytes(b"a")
     monkeypatch.setattr(Bar, "start", lambda *_: path.unlink())
@@ -75,8 +75,8 @@ def test_what_vanishes_before_it_is_read_is_missing(
     assert found.state == "missing"
 
 
-def test_a_file_in_a_folder_s_place_is_told(tmp_path: Path) -> None:
-    """models/a is a file, and models/a/b is looked for."""
+def test_a_file_in_the_place_of_a_folder_is_unreadable(tmp_path: Path) -> None:
+    """models/a is a file, and models/a/b is missing."""
     (tmp_path / "a").write_bytes(b"a")
 
     (found,) = inspection.examine([place(tmp_path / "a" / "b", b"a")])
@@ -85,7 +85,7 @@ def test_a_file_in_a_folder_s_place_is_told(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_the_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that have not been begun are not read, nor is the rest of a begun one."""
+    """Neither the rest of a file nor the next files are read."""
     done: list[int] = []
 
     def interrupting(_: Bar, size: int) -> None:

@@ -1,4 +1,4 @@
-"""scripts.obtain: the sources in their order, and verified bytes at their place after any kill."""
+"""scripts.checkout.obtain: verified bytes in their place, also after a kill at any step."""
 
 from __future__ import annotations
 
@@ -33,34 +33,33 @@ class Usage(NamedTuple):
 
 
 def unpinned(clone: TestClone) -> None:
-    """Let the lock know nothing of PATH."""
+    """Remove the pin of PATH from the lock."""
     lock = clone.read("dvc.lock").decode()
     (clone.root / "dvc.lock").write_text(lock.replace(f"path: {PATH}", "path: models/other"))
 
 
 @pytest.mark.parametrize(
-    ("point", "call"),
+    ("point", "call", "there"),
     [
-        ("scripts.download.transfer:download", 1),
-        ("scripts.storage.cache:Cache.add", 1),
-        ("scripts.storage.cache:move", 1),
-        ("scripts.storage.cache:Cache.mark_verified", 1),
-        ("scripts.storage.cache:Cache.remember", 1),
-        ("scripts.checkout.obtain:place", 1),
-        ("scripts.storage.cache:Cache.link", 1),
-        ("scripts.storage.cache:move", 2),
-        ("scripts.storage.cache:Cache.remember", 2),
+        ("scripts.download.transfer:download", 1, None),
+        ("scripts.storage.cache:Cache.add", 1, None),
+        ("scripts.storage.cache:move", 1, None),
+        ("scripts.storage.cache:Cache.mark_verified", 1, None),
+        ("scripts.storage.cache:Cache.remember", 1, None),
+        ("scripts.checkout.obtain:place", 1, None),
+        ("scripts.storage.cache:Cache.link", 1, b"wrong"),
+        ("scripts.storage.cache:move", 2, None),
+        ("scripts.storage.cache:move", 3, b"wrong"),  # the second moves the wrong file aside
+        ("scripts.storage.cache:Cache.remember", 2, b"wrong"),
     ],
 )
-@pytest.mark.parametrize("there", [None, b"wrong"])
-def test_a_kill_at_any_step_is_made_up_for_by_the_next_run(
+def test_the_next_run_completes_what_a_kill_stopped(
     clone: TestClone, point: str, call: int, there: bytes | None
 ) -> None:
-    """SIGKILL: models/ holds the old file, none, or the right one; then the right one."""
+    """SIGKILL: models/ has the old file, none, or the correct one; then the correct one."""
     if there:
         (clone.root / PATH).parent.mkdir(parents=True)
         (clone.root / PATH).write_bytes(there)
-        call += point.endswith(":move") and call == 2  # one more moves the wrong file aside
 
     killed_at(clone, point, call, "scripts.fetch", NAME)
 
@@ -72,8 +71,8 @@ def test_a_kill_at_any_step_is_made_up_for_by_the_next_run(
     assert kept == ([there] if there else [])
 
 
-def test_a_user_without_roots_rights_goes_on_after_a_kill(clone: TestClone) -> None:
-    """The part is made read-only only where it is an object: it can be written again."""
+def test_a_partial_file_stays_writable_until_it_is_an_object(clone: TestClone) -> None:
+    """A user who is not root can resume after a kill."""
     killed_at(clone, "scripts.storage.cache:Cache.mark_verified", 1, "scripts.fetch", NAME)
     (held,) = (clone.root / ".dvc/cache/files/md5").glob("??/*")
 
@@ -83,10 +82,10 @@ def test_a_user_without_roots_rights_goes_on_after_a_kill(clone: TestClone) -> N
     assert held.samefile(clone.root / PATH)
 
 
-def test_google_drive_is_asked_through_gdown_and_checked_like_any_other(
+def test_google_drive_is_read_through_gdown(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """The confirm page, the file, the pin."""
+    """Gdown answers the confirm page; the file is verified like any other."""
     path = "models/tapnet_ckpts/open_source_ckpt/checkpoint_wo_optstate.npy"
 
     code = fetch.main(["tapnet_checkpoint_wo_optstate"])
@@ -100,7 +99,7 @@ def test_google_drive_is_asked_through_gdown_and_checked_like_any_other(
 def test_wrong_bytes_from_google_drive_are_refused(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Gdown verifies nothing; the pin does."""
+    """Gdown does not verify the file; we do."""
     world.publish(DRIVE, b"another file")
 
     code = fetch.main(["tapnet_checkpoint_wo_optstate"])
@@ -113,7 +112,7 @@ def test_wrong_bytes_from_google_drive_are_refused(
 def test_wrong_bytes_leave_everything_as_it_was(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Both values, the state of the disk, the next step; nothing of them is kept."""
+    """The message has both values, the state of the disk, and the next step."""
     world.fault(HOST, Fault.corrupt())
     lock = clone.read("dvc.lock")
 
@@ -129,10 +128,10 @@ def test_wrong_bytes_leave_everything_as_it_was(
     assert (clone.tree(), clone.objects(), clone.read("dvc.lock")) == ({}, {}, lock)
 
 
-def test_what_has_arrived_is_named_in_the_error(
+def test_the_error_states_the_bytes_that_are_kept(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """It is not asked for again."""
+    """They are not downloaded again."""
     url = "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth"
     unpinned(clone)
     world.publish(url, bytes(3 << 20))
@@ -147,10 +146,10 @@ def test_what_has_arrived_is_named_in_the_error(
     assert clone.tree() == {PATH: bytes(3 << 20)}
 
 
-def test_room_for_an_archive_includes_what_is_taken_out_of_it(
+def test_room_for_an_archive_includes_its_members(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that holds the zip but not its files refuses before the download."""
+    """A disk with room for the zip but not for its files is refused before the download."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10_000, 0, 10_000))
 
     code = fetch.main(["raft"])
@@ -161,10 +160,8 @@ def test_room_for_an_archive_includes_what_is_taken_out_of_it(
     assert clone.tree() == {}
 
 
-def test_a_source_that_is_no_import_is_a_usage_error(
-    clone: TestClone, world: World, capsys: Capture
-) -> None:
-    """The address stands in sources/NAME.dvc alone."""
+def test_a_missing_source_is_a_usage_error(clone: TestClone, world: World, capsys: Capture) -> None:
+    """Only sources/NAME.dvc has the URL."""
     (clone.root / f"sources/{NAME}.dvc").unlink()
 
     code = fetch.main([NAME])
@@ -174,13 +171,46 @@ def test_a_source_that_is_no_import_is_a_usage_error(
     assert world.requests == []
 
 
-def test_first_use_is_said_aloud_and_recorded_by_dvc(clone: TestClone) -> None:
-    """No pin: the bytes are trusted, their hashes printed."""
+def test_first_use_is_reported(clone: TestClone, capsys: Capture) -> None:
+    """Without a pin the bytes are trusted, and their hashes printed."""
     unpinned(clone)
 
-    done = clone.run(sys.executable, "-m", "scripts.fetch", NAME)
+    assert fetch.main([NAME]) == 0
 
-    assert done.returncode == 0
-    assert "first use: no pin yet" in done.stdout
-    assert f"{len(DATA):,} bytes" in done.stdout
+    said = capsys.readouterr().out
+    assert "first use: no pin yet" in said
+    assert f"{len(DATA):,} bytes" in said
+    assert clone.tree() == {PATH: DATA}
+
+
+def test_another_way_to_a_file_is_shown_if_its_publisher_fails(
+    clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """It is the text of meta: alternative: in sources/NAME.dvc."""
+    with (clone.root / f"sources/{NAME}.dvc").open("a") as source:
+        source.write("meta:\n  alternative: Ask a colleague.\n")
+    world.fault(HOST, Fault.status(404))
+    said = []
+
+    for order in ("publisher", "cache"):
+        monkeypatch.setenv("SAMPT_SOURCES", order)
+        assert fetch.main([NAME]) == 1
+        said.append(capsys.readouterr().err)
+
+    assert "\n  Ask a colleague.\n  models/ and" in said[0]
+    assert "Ask a colleague" not in said[1]
+
+
+def test_linking_does_not_import_what_downloads_need(clone: TestClone) -> None:
+    """A stage that only links a file loads neither requests nor gdown."""
+    assert fetch.main([NAME]) == 0
+    (clone.root / PATH).unlink()
+    code = (
+        "import sys; from scripts import fetch; code = fetch.main(sys.argv[1:])\n"
+        "sys.exit(code or str({'requests', 'gdown'} & set(sys.modules)))"
+    )
+
+    done = clone.run(sys.executable, "-c", code, NAME)
+
+    assert done.stderr == "set()\n"
     assert clone.tree() == {PATH: DATA}

@@ -1,8 +1,9 @@
-"""scripts.command and scripts.errors: one boundary, one message, one exit code."""
+"""scripts.console.command and errors: one message, and one exit code."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 def test_an_error_is_one_message_and_an_exit_code(
     error: CheckpointError, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On stderr, without a traceback; stdout is for results."""
+    """It is on stderr, without a traceback; stdout is for results."""
 
     @command
     def main(_: Sequence[str] | None) -> None:
@@ -48,15 +49,15 @@ def test_an_error_is_one_message_and_an_exit_code(
     assert capsys.readouterr() == ("", "error: what\n")
 
 
-def test_a_reader_that_left_gets_no_traceback(clone: TestClone) -> None:
-    """As in `... | head -1`: the exit code is that of a pipe."""
+def test_a_closed_pipe_is_no_traceback(clone: TestClone) -> None:
+    """As in `... | head -1`; the exit code is 128 + SIGPIPE."""
     done = clone.run("bash", "-c", 'python -m scripts.bom | true; echo "${PIPESTATUS[0]}"')
 
     assert (done.stdout, done.stderr) == ("141\n", "")
 
 
 def test_a_message_is_a_headline_and_indented_details(capsys: pytest.CaptureFixture[str]) -> None:
-    """What, then both values and the next step."""
+    """Such as both values and the next step."""
 
     @command
     def main(_: Sequence[str] | None) -> None:
@@ -68,7 +69,7 @@ def test_a_message_is_a_headline_and_indented_details(capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize(("faults", "count"), [(["a"], "1 fault"), (["a", "b"], "2 faults")])
 def test_faults_are_counted_and_kept(faults: list[str], count: str) -> None:
-    """A caller may look at them one by one."""
+    """A caller can read them one by one."""
     error = CatalogueError("params.yaml", faults)
 
     assert error.what == f"params.yaml: {count}"
@@ -76,29 +77,29 @@ def test_faults_are_counted_and_kept(faults: list[str], count: str) -> None:
     assert error.details == (*faults, "Nothing was fetched or changed.")
 
 
-def test_a_transient_error_keeps_what_the_publisher_said() -> None:
-    """When to come back, and whether anybody answered."""
+def test_a_transient_error_keeps_its_attributes() -> None:
+    """The seconds to wait, and whether there was a connection."""
     error = errors.TransientError("busy", wait=2.5, connected=False)
 
     assert (error.wait, error.connected, str(error)) == (2.5, False, "busy")
 
 
-def test_a_command_that_ends_well_is_0(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is given the words it was called with, and keeps its name."""
+def test_success_is_0(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command gets the arguments, and keeps its name."""
     seen: list[Sequence[str] | None] = []
 
     @command
     def main(argv: Sequence[str] | None) -> None:
-        """Append the words."""
+        """Append the arguments."""
         seen.append(argv)
 
     assert (main(["a"]), main(), seen) == (0, 0, [["a"], None])
-    assert (main.__name__, main.__doc__) == ("main", "Append the words.")
+    assert (main.__name__, main.__doc__) == ("main", "Append the arguments.")
     assert capsys.readouterr() == ("", "")
 
 
-def test_ctrl_c_is_told_as_a_stop(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 130, as shells have it, and what the next run will do."""
+def test_ctrl_c_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 130, as in a shell, and what the next run does."""
 
     @command
     def main(_: Sequence[str] | None) -> None:
@@ -107,11 +108,11 @@ def test_ctrl_c_is_told_as_a_stop(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 130
     err = capsys.readouterr().err
     assert err.startswith("error: stopped\n")
-    assert "run the same command again, it goes on where it stopped" in err
+    assert "run the same command again, it resumes" in err
 
 
-def test_a_fault_of_ours_is_not_hidden() -> None:
-    """Nothing catches Exception: a bug shows where it is."""
+def test_a_bug_is_not_hidden() -> None:
+    """Nothing catches Exception: a bug shows its traceback."""
 
     @command
     def main(_: Sequence[str] | None) -> None:
@@ -121,28 +122,56 @@ def test_a_fault_of_ours_is_not_hidden() -> None:
         main([])
 
 
-@pytest.mark.parametrize("main", [fetch.main])
-@pytest.mark.parametrize("argv", [[], ["--force", "sam_vit_b"]])
-def test_a_wrong_call_is_usage(
-    main: object, argv: list[str], capsys: pytest.CaptureFixture[str]
+def test_an_unknown_option_is_a_usage_error(
+    clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No name, or an option that nobody offers: exit code 2 and how to call it."""
-    assert callable(main)
+    """Exit code 2, and the usage of the command."""
     with pytest.raises(SystemExit) as caught:
-        main(argv)
+        fetch.main(["--force", "sam_vit_b"])
 
     assert caught.value.code == 2
-    assert "usage: python -m scripts." in capsys.readouterr().err
+    assert "usage: python -m scripts.fetch " in capsys.readouterr().err
+    assert clone.tree() == {}
+
+
+def test_ctrl_c_while_a_command_is_imported_is_one_line(tmp_path: Path) -> None:
+    """Imports take a moment; a bug there still shows its traceback."""
+    code = "import scripts.console; raise "
+
+    stopped, broken = (
+        python(tmp_path, "-c", code + error) for error in ("KeyboardInterrupt", "KeyError")
+    )
+
+    assert stopped.returncode == -signal.SIGINT
+    assert stopped.stderr == "error: stopped before the command started\n"
+    assert "Traceback" in broken.stderr
+
+
+def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, with the repository's modules."""
+    env = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    words = (sys.executable, *words)
+    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)  # noqa: S603
 
 
 @pytest.mark.parametrize("name", ["fetch", "seal", "tree", "bom", "scan", "clean_tapnet"])
 def test_a_command_runs_as_a_module(name: str, tmp_path: Path) -> None:
     """`python -m scripts.NAME` exits with what main returns, and prints no traceback."""
-    words = [sys.executable, "-m", f"scripts.{name}", *(["sam"] if name[-1] in "hk" else [])]
-    env = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-
-    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    done = python(tmp_path, "-m", f"scripts.{name}")
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_during_the_imports_of_a_command_shows_no_traceback(clone: TestClone) -> None:
+    """Imports take a moment; any other exception keeps its traceback."""
+    code = "import scripts.console; raise {}"
+
+    stopped = clone.run(sys.executable, "-c", code.format("KeyboardInterrupt"))
+    broken = clone.run(sys.executable, "-c", code.format("ValueError('a bug')"))
+
+    assert stopped.returncode == -signal.SIGINT
+    assert stopped.stderr.startswith("error: stopped")
+    assert "Traceback" not in stopped.stderr
+    assert "Traceback" in broken.stderr

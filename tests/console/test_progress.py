@@ -1,4 +1,4 @@
-"""What a person sees while bytes arrive."""
+"""scripts.console.progress: bars and lines during a download."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
 
 def eager(name: str, make: Callable[[str], Any] = progress._bar) -> Any:  # noqa: ANN401, SLF001
-    """Make the bar, and let it draw at every byte."""
+    """Make a bar that is drawn at every byte."""
     bar = make(name)
     bar.mininterval, bar.miniters, bar.dynamic_miniters = 0, 1, False
     return bar
@@ -38,23 +38,23 @@ def eager(name: str, make: Callable[[str], Any] = progress._bar) -> Any:  # noqa
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (375_042_383, "375.0 MB"), (2.57e9, "2.57 GB"),
      (9e12, "9000.00 GB")],
 )  # fmt: skip
-def test_sizes_are_decimal_as_publishers_count_them(size: float, words: str) -> None:
-    """With as many digits as help."""
+def test_sizes_are_decimal(size: float, words: str) -> None:
+    """The digits depend on the unit."""
     assert human(size) == words
 
 
-def test_results_go_to_stdout_and_words_to_stderr(capsys: Capture) -> None:
-    """So that a pipe gets results alone."""
+def test_results_go_to_stdout_and_messages_to_stderr(capsys: Capture) -> None:
+    """A pipe gets results alone."""
     progress.say("result")
     progress.note("word")
 
     assert capsys.readouterr() == ("result\n", "word\n")
 
 
-def test_off_a_terminal_a_line_is_said_now_and_then(
+def test_without_a_terminal_a_line_is_printed_every_few_seconds(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What came, what is to come, how long yet."""
+    """It has the bytes so far, the total, the time left and the rate."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     with Bar("name") as bar:
@@ -67,10 +67,10 @@ def test_off_a_terminal_a_line_is_said_now_and_then(
     assert capsys.readouterr().err == "name: 41.0 MB of 100.0 MB, 41%, 30 s left, 2.0 MB/s\n"
 
 
-def test_without_a_total_or_a_rate_nothing_is_foretold(
+def test_without_a_total_or_a_rate_the_time_left_is_unknown(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A publisher that does not say how long its file is; and one that sends nothing."""
+    """A publisher that states no size, and one that sends no bytes."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     for total in (None, 10):
@@ -83,8 +83,8 @@ def test_without_a_total_or_a_rate_nothing_is_foretold(
     assert said == ["name: 5 B, 0 B/s", "name: 5 B of 10 B, 50%, inf s left, 0 B/s"]
 
 
-def test_a_quiet_bar_says_nothing(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long it takes."""
+def test_a_quiet_bar_prints_nothing(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This does not depend on the time."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     with Bar("name", quiet=True) as bar:
@@ -95,8 +95,8 @@ def test_a_quiet_bar_says_nothing(capsys: Capture, monkeypatch: pytest.MonkeyPat
     assert capsys.readouterr().err == ""
 
 
-def test_on_a_terminal_a_bar_is_drawn_and_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It starts again where a transfer does, and never counts a byte twice."""
+def test_on_a_terminal_a_bar_is_drawn_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It restarts with a transfer, and counts no byte twice."""
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(progress, "_bar", eager)
@@ -113,8 +113,8 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(monkeypatch: pytest.MonkeyP
     assert drawn.endswith("\r")
 
 
-def test_what_is_said_stands_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bar is taken away first, so that nothing of it is left behind a shorter line."""
+def test_messages_are_printed_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bar is cleared first, so that no rest of it is left behind a shorter line."""
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     with Bar("name") as bar:
@@ -125,8 +125,8 @@ def test_what_is_said_stands_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> 
     assert before.endswith("\r")
 
 
-def test_bars_within_one_count_as_one(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Off a terminal only the outer one speaks; its rate is of all the bytes that came."""
+def test_inner_bars_add_up(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal only the outer one prints; its rate counts all bytes."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     with Bar("all") as outer, Bar("one", within=outer) as one, Bar("two", within=outer) as two:
@@ -142,7 +142,7 @@ def test_bars_within_one_count_as_one(capsys: Capture, monkeypatch: pytest.Monke
 
 
 def test_an_outer_bar_grows_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its total is the sum of what has been told."""
+    """Its total is the sum of the inner ones."""
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(progress, "_bar", eager)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scripts.catalogue import documents
 from scripts.console.errors import UsageError
 from scripts.curation import yaml_lines
-from tests.world.clones import PAPER
+from tests.world.checkpoints import PAPER
 
 PARAMS, STAGES = ((PAPER / name).read_text() for name in ("params.yaml", "dvc.yaml"))
 SHIPPED = [

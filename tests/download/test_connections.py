@@ -1,4 +1,4 @@
-"""Whom a connection trusts, and which way it goes: the variables of the environment."""
+"""Environment variables: which authorities connections trust, and which proxy they use."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ CONTENT = files(10_000)[PATH]
 
 
 @pytest.fixture(autouse=True)
-def _impatient(clone: TestClone) -> None:
-    """Give up soon."""
+def _limited(clone: TestClone) -> None:
+    """Fail early."""
     transfers.limit(clone, retries=1, timeout=1)
 
 
 @pytest.mark.parametrize("name", BUNDLES)
-def test_any_one_variable_names_the_authorities(
+def test_each_variable_names_the_authorities(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Also SSL_CERT_FILE alone, which requests does not read."""
+    """Also SSL_CERT_FILE alone, which requests ignores."""
     for other in BUNDLES:
         if other != name:
             monkeypatch.delenv(other)
@@ -49,7 +49,7 @@ def test_any_one_variable_names_the_authorities(
 def test_without_any_variable_the_public_authorities_are_trusted(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They have not signed this world's certificates."""
+    """They did not sign the certificates of the tests."""
     for name in BUNDLES:
         monkeypatch.delenv(name)
 
@@ -63,7 +63,7 @@ def test_without_any_variable_the_public_authorities_are_trusted(
 def test_a_bundle_that_does_not_exist_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    """The variable and its value stand in the message."""
+    """The message shows the variable and its value."""
     for other in BUNDLES:
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, str(tmp_path / "none.pem"))
@@ -72,10 +72,10 @@ def test_a_bundle_that_does_not_exist_is_named(
         authorities()
 
 
-def test_a_bundle_that_is_none_is_an_error_without_traceback(
+def test_an_invalid_bundle_is_an_error_without_traceback(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A file that holds no certificate can trust nobody."""
+    """A file without a certificate."""
     (tmp_path / "bundle.pem").write_text("not a certificate")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
 
@@ -85,10 +85,10 @@ def test_a_bundle_that_is_none_is_an_error_without_traceback(
     assert world.requests == []
 
 
-def test_what_is_shared_between_connections_trusts_the_same(
+def test_the_shared_context_trusts_the_same(
     clone: TestClone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bundle, a folder of certificates, or the public authorities; not a file of anything."""
+    """A bundle, a folder of certificates, or the public authorities; no other file."""
     counts = [trust().cert_store_stats()["x509_ca"]]
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(clone.root))
     counts.append(trust().cert_store_stats()["x509_ca"])
@@ -97,14 +97,14 @@ def test_what_is_shared_between_connections_trusts_the_same(
     counts.append(trust().cert_store_stats()["x509_ca"])
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(clone.root / "params.yaml"))
 
-    assert counts[0] == counts[2] + 1  # this world's own
+    assert counts[0] == counts[2] + 1  # that of the tests
     assert counts[1] == 0
     with pytest.raises(SourceError, match=r"params\.yaml cannot be read as CA certificates"):
         trust()
 
 
-def test_the_proxy_is_asked_for_every_host(clone: TestClone, world: World, capsys: Capture) -> None:
-    """HTTPS_PROXY leads to it; nothing goes past it."""
+def test_the_proxy_is_used_for_every_host(clone: TestClone, world: World, capsys: Capture) -> None:
+    """HTTPS_PROXY names it; no connection bypasses it."""
     assert attempt(clone, capsys).code == 0
 
     assert {host for host, _ in world.tunnels} == {HOST}
@@ -112,28 +112,28 @@ def test_the_proxy_is_asked_for_every_host(clone: TestClone, world: World, capsy
 
 
 @pytest.fixture
-def here(clone: TestClone, world: World) -> None:
-    """Let the file stand at an address of this very machine."""
+def local(clone: TestClone, world: World) -> None:
+    """Serve the file on this machine."""
     url = f"{world.http}/file.pth"
     world.publish(url, CONTENT, kind="static")
     source = clone.root / f"sources/{NAME}.dvc"
     source.write_text(source.read_text().replace(URL, url))
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("local")
 def test_no_proxy_is_honoured(clone: TestClone, world: World, capsys: Capture) -> None:
-    """An address on the list is asked itself, by plain http only on this very machine."""
+    """A listed host is requested directly; plain http only on this machine."""
     assert attempt(clone, capsys).code == 0
 
     assert clone.tree() == {PATH: CONTENT}
     assert world.tunnels == []
 
 
-@pytest.mark.usefixtures("here")
-def test_what_no_proxy_does_not_name_goes_through_the_proxy(
+@pytest.mark.usefixtures("local")
+def test_a_host_not_in_no_proxy_is_requested_through_the_proxy(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This world's proxy knows publishers only, and refuses."""
+    """The proxy of the tests only knows publishers, and refuses."""
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.delenv("no_proxy")
 
@@ -146,7 +146,7 @@ def test_what_no_proxy_does_not_name_goes_through_the_proxy(
 def test_the_password_of_a_proxy_is_not_shown(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither when it is down nor when it refuses."""
+    """Neither if it is down nor if it refuses."""
     proxy = world.proxy.replace("http://", "http://somebody:hunter2@")
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, proxy)
@@ -160,10 +160,10 @@ def test_the_password_of_a_proxy_is_not_shown(
         assert "hunter2" not in run.err
 
 
-def test_a_proxy_that_is_no_address_is_an_error_without_traceback(
+def test_an_invalid_proxy_is_an_error_without_traceback(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever somebody wrote into the variable."""
+    """Whatever the variable contains."""
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://:what?:99999")
 

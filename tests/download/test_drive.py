@@ -1,4 +1,4 @@
-"""Google Drive: what gdown leaves behind, what it gives up on, and what it must not show."""
+"""Google Drive: partial files of gdown, its failures, and the secrets it must not show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.download import drive
 from tests.download import transfers
 from tests.download.transfers import MIB, assert_failed, assert_placed, attempt, md5, noise
 from tests.world import Fault
@@ -28,15 +27,15 @@ FILE = "*confirm=t*"
 
 @pytest.fixture(autouse=True)
 def _pinned(clone: TestClone, world: World) -> None:
-    """Pin a file of some MiB there."""
+    """Pin a file of three MiB there."""
     world.publish(DRIVE, BIG)
     transfers.pin(clone, BIG, path=PATH)
-    transfers.limit(clone, retries=0, timeout=1)
+    transfers.limit(clone, retries=0, timeout=0.5)
 
 
 @pytest.fixture
-def begun(clone: TestClone) -> Path:
-    """What gdown leaves of a transfer that was cut after a MiB."""
+def unfinished(clone: TestClone) -> Path:
+    """The partial file of gdown after one MiB."""
     folder = clone.root / ".dvc/tmp/fetch"
     folder.mkdir(parents=True)
     path = folder / f"{md5(BIG)}.driveabcdefgh.part"
@@ -44,19 +43,12 @@ def begun(clone: TestClone) -> Path:
     return path
 
 
-@pytest.mark.parametrize("url", [DRIVE, "https://drive.google.com/uc?id=x"])
-def test_its_addresses_are_known(url: str) -> None:
-    """And no other's."""
-    assert drive.serves(url)
-    assert not drive.serves(url.replace("drive.google.com", "drive.google.com.test"))
-
-
-def test_of_two_begun_files_the_longer_one_is_gone_on_with(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+def test_of_two_partial_files_the_longer_one_is_resumed(
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
-    """With two, gdown gives up; with a whole one, it asks nothing."""
-    begun.with_name(f"{md5(BIG)}.driveijklmnop.part").write_bytes(BIG[:100])
-    begun.with_name(f"{md5(BIG)}.drive").write_bytes(b"another run's")
+    """With two, gdown fails; with a complete one, it requests nothing."""
+    unfinished.with_name(f"{md5(BIG)}.driveijklmnop.part").write_bytes(BIG[:100])
+    unfinished.with_name(f"{md5(BIG)}.drive").write_bytes(b"another run's")
 
     assert attempt(clone, capsys, NAME).code == 0
 
@@ -64,11 +56,11 @@ def test_of_two_begun_files_the_longer_one_is_gone_on_with(
     assert [r.range for r in world.requests if r.range] == [(MIB, None)]
 
 
-def test_begun_bytes_that_are_wrong_are_fetched_once_more(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+def test_a_resumed_file_with_wrong_bytes_is_downloaded_again(
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
-    """Gdown does not notice that a file changed between two runs."""
-    begun.write_bytes(noise(MIB, 9))
+    """Gdown does not notice a file that changed between two runs."""
+    unfinished.write_bytes(noise(MIB, 9))
 
     assert attempt(clone, capsys, NAME).code == 0
 
@@ -76,11 +68,11 @@ def test_begun_bytes_that_are_wrong_are_fetched_once_more(
     assert [r.range for r in world.requests if FILE.strip("*") in r.url][-1] is None
 
 
-def test_a_begun_file_that_cannot_be_gone_on_with_is_begun_anew(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+def test_a_partial_file_that_cannot_be_resumed_is_downloaded_again(
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
-    """It is as long as the whole: there is no range behind it, and gdown would fail for ever."""
-    begun.write_bytes(BIG)
+    """It is as long as the file: there is no range after it, and gdown would always fail."""
+    unfinished.write_bytes(BIG)
 
     assert attempt(clone, capsys, NAME).code == 0
 
@@ -88,12 +80,12 @@ def test_a_begun_file_that_cannot_be_gone_on_with_is_begun_anew(
     assert 416 in {request.status for request in world.requests}
 
 
-def test_without_a_pin_nothing_is_gone_on_with(
-    clone: TestClone, world: World, capsys: Capture, begun: Path
+def test_without_a_pin_nothing_is_resumed(
+    clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
-    """Nothing would notice two versions spliced."""
+    """A mix of two versions would not be detected."""
     transfers.unpin(clone)
-    begun.rename(begun.with_name(f"{NAME}.driveabcdefgh.part"))
+    unfinished.rename(unfinished.with_name(f"{NAME}.driveabcdefgh.part"))
 
     run = attempt(clone, capsys, NAME)
 
@@ -106,17 +98,16 @@ def test_without_a_pin_nothing_is_gone_on_with(
     ("fault", "words"),
     [
         (Fault.status(404), "404 Not Found"),
-        (Fault.cut(MIB), "broke off: IncompleteRead"),
-        (Fault.reset(after=MIB), "broke off: "),
+        (Fault.cut(MIB), "was interrupted: IncompleteRead"),
         (Fault.reset(), "no connection"),
         (Fault.stall(MIB), "timed out"),
     ],
 )
-def test_what_fails_behind_the_confirm_page_is_told_without_its_address(
+def test_a_failure_after_the_confirm_page_is_shown_without_its_url(
     clone: TestClone, world: World, capsys: Capture, fault: Fault, words: str
 ) -> None:
-    """attempt() looks for confirm= and the like in what is shown."""
-    # A status with a Content-Disposition is what Drive gives instead of a page.
+    """attempt() checks the output for confirm= and other secrets."""
+    # With a Content-Disposition the status is Drive's response for the file, not a page.
     named = Fault.header("Content-Disposition", "attachment; filename=x")
     world.fault(FILE, fault | named)
 
@@ -125,10 +116,10 @@ def test_what_fails_behind_the_confirm_page_is_told_without_its_address(
     assert_failed(clone, run, world, f"error: {NAME}: drive.google.com: ", words)
 
 
-def test_a_transfer_that_breaks_off_again_and_again_is_given_up(
+def test_a_transfer_that_is_always_interrupted_fails(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Gdown's own words would show the address."""
+    """Gdown's own message would show the URL."""
     transfers.limit(clone, retries=1)
     world.fault(FILE, Fault.reset())
 

@@ -1,4 +1,4 @@
-"""Whatever a journal holds, a header says or a network does: the right file, or our own error."""
+"""Random journals, headers and faults: the result is the right file, or our own error."""
 
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.world import Request as Asked
+    from tests.world import Request as Received
     from tests.world import World
-    from tests.world.clones import TestClone
     from tests.world.reply import Reply
 
 DATA = noise(2 * MIB + 99)  # three blocks
@@ -61,38 +60,37 @@ FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def folder(clone: TestClone, world: World) -> Path:
-    """Serve the file, and return where partial files lie."""
+@pytest.fixture(autouse=True)
+def _published(world: World) -> None:
+    """Serve the file at two publishers."""
     world.publish(URL, DATA, etag=ETAG)
     world.publish(HUGGING, DATA)
-    return clone.root
 
 
-def wanted(folder: Path) -> Request:
-    """Return a wish for the file, at a place that no other example has."""
+def fresh(folder: Path) -> Request:
+    """Return a request for the file, with a partial file of its own."""
     part = folder / f"{next(COUNT)}.part"
     return Request("name", part, PIN, Bar("name", quiet=True))
 
 
-def right_or_ours(wish: Request, url: str = URL, connections: int = 3) -> None:
-    """The bytes are the pinned ones, on disk, or the error is one a user can read."""
+def right_or_error(request: Request, url: str = URL, connections: int = 3) -> None:
+    """Download the pinned bytes to the disk, or raise an error for the user."""
     with suppress(CheckpointError):
         digest = transfer.download(
-            url, wish, TransferLimits(replace(NETWORK, connections=connections))
+            url, request, TransferLimits(replace(NETWORK, connections=connections))
         )
         assert PIN.matches(digest)
-        assert PIN.matches(of_file(wish.part))
+        assert PIN.matches(of_file(request.part))
 
 
-def then_right(world: World, wish: Request, url: str = URL) -> None:
-    """Once the network is well again, the next run completes, whatever the last one left."""
+def then_right(world: World, request: Request, url: str = URL) -> None:
+    """Complete the download without faults, whatever the last run left."""
     world.clear()
-    assert PIN.matches(transfer.download(url, wish, TransferLimits(PATIENT)))
-    assert wish.part.read_bytes() == DATA
+    assert PIN.matches(transfer.download(url, request, TransferLimits(PATIENT)))
+    assert request.part.read_bytes() == DATA
 
 
-@settings(SETTINGS, max_examples=40)
+@settings(SETTINGS, max_examples=12)
 @given(
     st.lists(st.lists(st.sampled_from(FAULTS), min_size=1, max_size=2), max_size=8),
     st.tuples(
@@ -102,24 +100,24 @@ def then_right(world: World, wish: Request, url: str = URL) -> None:
     ),
 )
 def test_no_combination_of_faults_gives_a_wrong_byte(
-    world: World, folder: Path, script: list[list[Fault]], line: tuple[str, int, str | int | None]
+    world: World, folder: Path, script: list[list[Fault]], route: tuple[str, int, str | int | None]
 ) -> None:
-    """Each request, of a redirect too, meets the faults of its turn; the last ones stay.
+    """Each request meets the faults of its turn, that of a redirect too; the last ones remain.
 
-    Over one connection an example replays as it was; over three, threads take turns as they like.
+    Examples with one connection are reproducible; with three, the order of threads is random.
     """
     world.clear()
-    wish, (url, connections, way) = wanted(folder), line
+    request, (url, connections, refusal) = fresh(folder), route
     for faults in itertools.zip_longest(*script, fillvalue=Fault.none()) if script else ():
         world.fault("*", *faults)
-    if way == "certificate":
+    if refusal == "certificate":
         world.distrust("huggingface.co")
-    elif isinstance(way, int):
-        world.refuse(HOST, way)
+    elif isinstance(refusal, int):
+        world.refuse(HOST, refusal)
 
-    right_or_ours(wish, url, connections)
+    right_or_error(request, url, connections)
 
-    then_right(world, wish, url)
+    then_right(world, request, url)
 
 
 LINES = st.one_of(
@@ -143,35 +141,35 @@ HEADERS = st.fixed_dictionaries(
 
 
 def test_no_journal_gives_a_wrong_byte(world: World, folder: Path) -> None:
-    """Neither noise nor one that nearly makes sense, beside a file of zeros; some are believed."""
-    believed = []
+    """Neither noise nor one that is nearly valid, beside a file of zeros; some are accepted."""
+    accepted = []
 
-    @settings(SETTINGS, max_examples=40)
+    @settings(SETTINGS, max_examples=12)
     @given(st.data())
     def each(data: st.DataObject) -> None:
         world.clear()
-        wish = wanted(folder)
+        request = fresh(folder)
         validator = data.draw(st.sampled_from([ETAG, '"x"', None]))
-        Partial(wish.part, Version(URL, validator, len(DATA), PIN.md5)).close()
-        scribble(partial.journal_of(wish.part), data)
-        believed.append(partial.gap(wish.part, URL, PIN.md5)[0] > 0)
+        Partial(request.part, Version(URL, validator, len(DATA), PIN.md5)).close()
+        scribble(partial.journal_of(request.part), data)
+        accepted.append(partial.gap(request.part, URL, PIN.md5)[0] > 0)
 
-        then_right(world, wish)
+        then_right(world, request)
 
     each()
 
-    assert any(believed)
+    assert any(accepted)
 
 
 def scribble(journal: Path, data: st.DataObject) -> None:
-    """Write noise over a journal, or lines under its own head, or under one that is drawn."""
+    """Overwrite a journal with noise, or with lines under its own header or a random one."""
     if data.draw(st.integers(0, 3)) == 0:
         journal.write_bytes(data.draw(st.binary(max_size=200)))
         return
     drawn = data.draw(st.one_of(HEADERS.map(repr), HEADERS.map(as_json)))
     first = journal.read_text().splitlines()[0] if data.draw(st.booleans()) else drawn
-    vouched = map("{:08d}".format, range(data.draw(st.integers(0, 4))))
-    lines = [first, *vouched, *data.draw(st.lists(LINES, max_size=8))]
+    cells = map("{:08d}".format, range(data.draw(st.integers(0, 4))))
+    lines = [first, *cells, *data.draw(st.lists(LINES, max_size=8))]
     journal.write_text("\n".join(lines), encoding="utf-8", errors="replace")
 
 
@@ -205,7 +203,7 @@ NASTY = {
 }  # fmt: skip
 
 
-@settings(SETTINGS, max_examples=50)
+@settings(SETTINGS, max_examples=20)
 @given(
     st.lists(st.sampled_from(sorted(NASTY)), min_size=1, max_size=3, unique=True).flatmap(
         lambda names: st.fixed_dictionaries({name: NASTY[name] for name in names})
@@ -220,16 +218,16 @@ def test_no_header_gives_a_wrong_byte_or_a_traceback(
     status: int,
     sized: bool,  # noqa: FBT001
 ) -> None:
-    """Alone or together, with any status, whether a length is announced beside them or not."""
+    """Alone or together, with any status, with and without Content-Length."""
 
-    def change(_: Asked, reply: Reply) -> Reply:
+    def change(_: Received, reply: Reply) -> Reply:
         nasty = replace(reply, status=status, ranges=False, headers=reply.headers | headers)
         return nasty if sized else nasty.sent(framing="close")
 
     world.clear()
-    wish = wanted(folder)
+    request = fresh(folder)
     world.fault(URL, Fault("nasty", change))
 
-    right_or_ours(wish)
+    right_or_error(request)
 
-    then_right(world, wish)
+    then_right(world, request)

@@ -1,9 +1,10 @@
-"""Blocks, their journal, and what other threads and other runs may do to them."""
+"""Blocks, their journal, and the effects of other threads, other runs and damage."""
 
 from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from scripts.download.partial import MIB, Partial, Version
 from tests.download.transfers import noise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 CELL = MIB // 4
@@ -24,7 +25,7 @@ VERSION = Version("https://host.test/file", '"etag"', SIZE)
 
 @pytest.fixture
 def part(tmp_path: Path) -> Iterator[Partial]:
-    """A partial file that has just been begun."""
+    """A new partial file."""
     made = Partial(tmp_path / "file.part", VERSION)
     yield made
     made.close()
@@ -48,21 +49,21 @@ def fill(part: Partial, *numbers: int) -> None:
     ],
 )
 def test_blocks_are_a_sixteenth_within_limits(size: int, lengths: list[int]) -> None:
-    """Small files in MiB, never more than sixteen MiB; where they are so large, less at the end."""
+    """At least one MiB, at most sixteen MiB; with sixteen, the last ones are smaller."""
     found = partial.blocks(size)
 
     assert [len(block) for block in found] == lengths
     assert [b.start for b in found] == [0, *(b.stop for b in found)][: len(found)]
 
 
-def test_blocks_are_taken_once_and_from_the_front(part: Partial) -> None:
-    """Several threads ask; each block has one owner."""
+def test_blocks_are_taken_once_and_in_order(part: Partial) -> None:
+    """Each block has one owner among the threads."""
     assert [part.take() for _ in range(6)] == [0, 1, 2, 3, 4, None]
     assert (part.count, part.length(4), part.missing(4), part.position(4)) == (5, 10, 10, 4 * MIB)
 
 
 def test_the_front_stops_at_the_first_gap(part: Partial) -> None:
-    """Half a block counts as far as it goes."""
+    """The written part of a block counts."""
     fill(part, 0, 1, 3)
     part.write(2, b"half")
 
@@ -73,10 +74,10 @@ def test_the_front_stops_at_the_first_gap(part: Partial) -> None:
     assert part.front() == SIZE
 
 
-def test_the_front_skips_no_gap_when_two_threads_ask_at_once(
+def test_the_front_skips_no_gap_when_two_threads_compute_it_at_once(
     part: Partial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that is interrupted in the middle of its count goes on with its own."""
+    """A thread that is interrupted continues with its own count."""
     fill(part, 0, 1)
     real = part.missing
     nested: list[int] = []
@@ -84,7 +85,7 @@ def test_the_front_skips_no_gap_when_two_threads_ask_at_once(
     def interrupted(number: int) -> int:
         if not nested:
             nested.append(number)
-            part.front()  # what another thread does meanwhile
+            part.front()  # as another thread might
         return real(number)
 
     monkeypatch.setattr(part, "missing", interrupted)
@@ -93,8 +94,8 @@ def test_the_front_skips_no_gap_when_two_threads_ask_at_once(
     assert part.front() == 2 * MIB
 
 
-def test_what_was_finished_is_gone_on_with(part: Partial) -> None:
-    """The next run finds the same blocks and asks for the first gap, with the ETag."""
+def test_finished_blocks_are_kept(part: Partial) -> None:
+    """The next run finds the same blocks and requests the first gap, with the ETag."""
     fill(part, 0, 1, 3)
     part.write(4, b"half")
 
@@ -107,8 +108,8 @@ def test_what_was_finished_is_gone_on_with(part: Partial) -> None:
     again.close()
 
 
-def test_half_a_block_is_gone_on_with_from_its_last_whole_cell(part: Partial) -> None:
-    """A kill loses less than one cell of each block that was being written."""
+def test_an_unfinished_block_is_resumed_after_its_last_finished_cell(part: Partial) -> None:
+    """A kill loses less than one cell of each unfinished block."""
     part.write(0, noise(CELL + 5))
     part.write(1, noise(3 * CELL))
 
@@ -121,7 +122,7 @@ def test_half_a_block_is_gone_on_with_from_its_last_whole_cell(part: Partial) ->
 
 
 def test_another_version_starts_from_nothing(part: Partial) -> None:
-    """The old bytes are gone, even of the same size."""
+    """The old bytes are discarded, even if the size is the same."""
     fill(part, 0, 1)
 
     other = Partial(part.path, Version(VERSION.url, '"new"', SIZE))
@@ -132,10 +133,8 @@ def test_another_version_starts_from_nothing(part: Partial) -> None:
     other.close()
 
 
-def test_now_and_then_the_blocks_are_forced_to_the_disk(
-    part: Partial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """From there a reboot can go on."""
+def test_the_blocks_are_synced_regularly(part: Partial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a reboot the download resumes from there."""
     fill(part, 0, 2)
     monkeypatch.setattr(partial, "_SYNC", -1.0)
     fill(part, 1)
@@ -146,10 +145,10 @@ def test_now_and_then_the_blocks_are_forced_to_the_disk(
     assert partial.kept(part.path) == 3 * MIB
 
 
-def test_where_no_boot_is_named_nothing_unsynced_is_trusted(
+def test_without_a_boot_id_no_unsynced_cell_is_trusted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Off Linux every run counts as a reboot."""
+    """Other systems than Linux have none: every run counts as a reboot."""
     monkeypatch.setattr(partial, "_BOOT", tmp_path / "none")
     made = Partial(tmp_path / "file.part", VERSION)
     fill(made, 0)
@@ -158,8 +157,8 @@ def test_where_no_boot_is_named_nothing_unsynced_is_trusted(
     assert partial.kept(tmp_path / "file.part") == 0
 
 
-def test_a_thread_that_is_late_writes_nowhere(tmp_path: Path) -> None:
-    """Once closed, a file's number may be another file's: a write must fail, not land there."""
+def test_a_late_thread_writes_nowhere(tmp_path: Path) -> None:
+    """After close() the descriptor may be that of another file: the write must fail."""
     part = Partial(tmp_path / "file.part", VERSION)
     part.close()
     other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
@@ -172,7 +171,7 @@ def test_a_thread_that_is_late_writes_nowhere(tmp_path: Path) -> None:
 
 
 def test_many_threads_write_many_blocks(tmp_path: Path) -> None:
-    """Each block is written once, in place, and each cell is journalled once."""
+    """Each block is written once, in place, and each cell is recorded once."""
     version = Version("u", None, 16 * MIB)
     part = Partial(tmp_path / "file.part", version)
 
@@ -194,11 +193,88 @@ def test_many_threads_write_many_blocks(tmp_path: Path) -> None:
     assert all(data[n * MIB] == n and data[(n + 1) * MIB - 1] == 15 for n in range(16))
 
 
-def test_a_partial_file_that_cannot_be_made_or_removed_is_a_disk_error(tmp_path: Path) -> None:
-    """A folder stands in its way."""
+def test_a_partial_file_that_cannot_be_created_or_removed_is_a_disk_error(tmp_path: Path) -> None:
+    """A folder has its name."""
     (tmp_path / "file.part").mkdir()
 
     with pytest.raises(DiskError):
         Partial(tmp_path / "file.part", VERSION)
     with pytest.raises(DiskError):
         partial.discard(tmp_path / "file.part")
+
+
+# Damage to a journal after which nothing of its file is trusted.
+DAMAGE: dict[str, Callable[[str], str]] = {
+    "empty": lambda _: "",
+    "garbage": lambda _: "\xff\x00garbage\n1\n2\n",
+    "no object": lambda _: "[]\n00000000\n",
+    "a number": lambda _: "7\n00000000\n",
+    "deep": lambda _: "[" * 100_000,
+    "header cut": lambda text: text[:40],
+    "no validator": lambda text: text.replace('validator": "', 'validator": "\\n\\u1234'),
+    "other size": lambda text: text.replace('size": 4', 'size": 5'),
+    "size as text": lambda text: text.replace('size": 4194314', 'size": "4194314"'),
+    "other cell": lambda text: text.replace('cell": 2', 'cell": 1'),
+    "older boot": lambda text: text.replace('boot": "', 'boot": "1'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_journal_is_not_trusted(part: Partial, damage: str) -> None:
+    """The next run starts from the first byte."""
+    fill(part, 0, 1)
+    text = part.journal.read_text()
+    damaged = DAMAGE[damage](text)
+    assert damaged != text
+
+    part.journal.write_text(damaged, encoding="latin-1")
+
+    assert partial.kept(part.path) == 0
+    assert partial.gap(part.path, VERSION.url, None)[0] == 0
+
+
+@pytest.mark.parametrize("torn", ["0000000", "00000000\n0000", "synced 0000000", "99999999\n"])
+def test_a_torn_line_of_the_journal_is_ignored(part: Partial, torn: str) -> None:
+    """Alone or joined with the next line, it names no cell."""
+    header = part.journal.read_text()
+
+    part.journal.write_text(f"{header}00000000\n{torn}")
+
+    assert partial.kept(part.path) == CELL
+
+
+def test_a_journal_of_an_older_boot_counts_up_to_its_last_sync(part: Partial) -> None:
+    """A power cut may lose what was not on the disk yet."""
+    fill(part, 0, 1, 2)
+    header, *lines = part.journal.read_text().splitlines()
+    header = header.replace('boot": "', 'boot": "another ')
+
+    part.journal.write_text("\n".join([header, *lines[:8], "synced 00000008", *lines[8:], ""]))
+
+    assert partial.kept(part.path) == 2 * MIB
+
+
+@pytest.mark.parametrize("size", [0, 3 * MIB, SIZE + 1, None])
+def test_a_file_of_another_size_than_its_journal_is_not_trusted(
+    part: Partial, size: int | None
+) -> None:
+    """Nor is a missing one."""
+    fill(part, 0)
+    if size is None:
+        part.path.unlink()
+    else:
+        os.truncate(part.path, size)
+
+    assert partial.kept(part.path) == 0
+
+
+def test_the_file_of_another_pin_is_not_resumed(tmp_path: Path) -> None:
+    """With the same pin, another source resumes it; the ETag of the first is not sent there."""
+    elsewhere, path = "https://mirror.test/", tmp_path / "file.part"
+    part = Partial(path, replace(VERSION, pin="a" * 32))
+    fill(part, 0)
+    part.close()
+
+    assert partial.gap(path, elsewhere, "a" * 32) == (MIB, 2 * MIB, None)
+    assert partial.gap(path, elsewhere, "b" * 32) == (0, MIB, None)
+    assert partial.gap(path, VERSION.url, "b" * 32) == (0, MIB, None)

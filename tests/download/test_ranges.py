@@ -1,4 +1,4 @@
-"""Several connections at one file: who takes what, and how they stop together."""
+"""Several connections for one file: the division of the blocks, and the common end."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
     Capture = pytest.CaptureFixture[str]
 
-BIG = noise(20 * MIB + 4321)  # twenty-one blocks of a MiB
+BIG = noise(12 * MIB + 4321)  # thirteen blocks of one MiB
 
 
 @pytest.fixture(autouse=True)
 def _pinned(clone: TestClone, world: World) -> None:
-    """Pin one file of many blocks."""
+    """Pin a file of many blocks."""
     world.publish(URL, BIG)
     transfers.pin(clone, BIG)
     transfers.limit(clone, retries=2, timeout=1)
 
 
-@pytest.mark.parametrize("connections", [1, 3, 8, 64])
-def test_each_block_is_asked_for_once(
+@pytest.mark.parametrize("connections", [1, 8])
+def test_each_block_is_requested_once(
     clone: TestClone, world: World, capsys: Capture, connections: int
 ) -> None:
-    """Together the ranges are the file, and no more are in flight than allowed."""
+    """Together the ranges are the file, and no more connections are open than allowed."""
     transfers.limit(clone, connections=connections)
 
     assert attempt(clone, capsys).code == 0
 
     assert_placed(clone, BIG)
-    asked = sorted(request.range for request in world.requests if request.range)
-    assert [first for first, _ in asked] == list(range(0, len(BIG), MIB))
+    ranges = sorted(request.range for request in world.requests if request.range)
+    assert [first for first, _ in ranges] == list(range(0, len(BIG), MIB))
     assert world.served() == len(BIG)
     assert len({request.connection for request in world.requests}) <= connections
 
 
-def test_two_hashes_are_taken_in_the_same_pass(
+def test_two_hashes_are_computed_in_the_same_pass(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """A pinned sha256 is checked beside the md5."""
@@ -62,27 +62,27 @@ def test_two_hashes_are_taken_in_the_same_pass(
     assert world.served() == len(BIG)
 
 
-def test_a_publisher_that_turns_connections_away_is_not_hammered(
+def test_a_publisher_that_rejects_connections_gets_few_requests(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Some answers are 503 while others bring bytes: the file arrives, in few requests."""
-    transfers.limit(clone, backoff=0.1, connections=4)
+    """Some responses are 503 while others send bytes: the download succeeds."""
+    transfers.limit(clone, backoff=0.05, connections=4)
     world.fault(URL, Fault.none(), *[Fault.slow(20 * MIB), Fault.status(503)] * 60)
 
     assert attempt(clone, capsys).code == 0
 
     assert_placed(clone, BIG)
-    assert len(world.requests) < 60
+    assert len(world.requests) < 50
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [(Fault.status(404), "404"), (Fault.html(), "a web page"), (Fault.status(403), "403")],
+    [(Fault.status(404), "404"), (Fault.html(), "a web page")],
 )
-def test_the_first_connection_that_fails_for_good_stops_the_others(
+def test_a_final_error_of_one_connection_stops_the_others(
     clone: TestClone, world: World, capsys: Capture, fault: Fault, words: str
 ) -> None:
-    """Its error is the one that is told, and no stalled connection is waited for."""
+    """Its error is shown, without a wait for stalled connections."""
     transfers.limit(clone, timeout=600, connections=4)
     world.fault(URL, Fault.none(), Fault.stall(1000), Fault.delay(60), Fault.none(), fault)
 
@@ -92,10 +92,10 @@ def test_the_first_connection_that_fails_for_good_stops_the_others(
     assert "given up" not in run.err
 
 
-def test_a_disk_that_fails_one_thread_stops_all_and_is_told(
+def test_a_disk_error_of_one_worker_stops_all_and_is_shown(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that fails on a helper's thread is no network fault, and is not tried again."""
+    """A failed write is no network error, and is not retried."""
     write = os.pwrite
 
     def failing(fd: int, data: memoryview, offset: int) -> int:
@@ -115,10 +115,10 @@ def test_a_disk_that_fails_one_thread_stops_all_and_is_told(
     assert part_of(clone, BIG).exists()
 
 
-def test_a_disk_that_fails_under_the_hash_is_told(
+def test_a_disk_error_of_the_hash_is_shown(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ranges and streams alike: bytes that cannot be read back are not verified."""
+    """For ranges and streams: bytes that cannot be read back are not verified."""
 
     def failing(*_: object) -> int:
         raise OSError(5, "Input/output error")

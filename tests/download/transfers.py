@@ -1,4 +1,4 @@
-"""What the tests of the transfer share: one big file, an attempt to fetch it, what it left."""
+"""Helpers for tests of transfers: one large file, an attempt to fetch it, and what it leaves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts import fetch
+from scripts.download.ranges import RangeDownload
+from scripts.files.digests import Hashing
 from tests.world.checkpoints import FBAI
 
 if TYPE_CHECKING:
@@ -25,11 +27,11 @@ NAME = "cotracker_stride_4_wind_8"
 PATH = f"models/cotracker_ckpts/{NAME}.pth"
 URL = f"{FBAI}/cotracker/{NAME}.pth"
 HOST = "dl.fbaipublicfiles.com"
-OURS = ("_member", "_follow")  # what the threads of a transfer run
+THREADS = (RangeDownload._worker.__name__, Hashing._follow.__name__)  # noqa: SLF001
 
 
 def noise(size: int, seed: int = 0) -> bytes:
-    """Return bytes that no other seed gives."""
+    """Return random bytes, different for every seed."""
     return random.Random(seed).randbytes(size)  # noqa: S311
 
 
@@ -49,8 +51,8 @@ def limit(clone: TestClone, **values: float) -> None:
 
 
 def pin(clone: TestClone, data: bytes, *, size: bool = True, path: str = PATH) -> None:
-    """Pin `data` for the file that the tests fetch, with its size or without."""
-    lock = clone.root / "dvc.lock"
+    """Pin `data` for the file at `path` by its md5, with its size or without."""
+    lock, params = clone.root / "dvc.lock", clone.root / "params.yaml"
     entry = (
         rf"(    - path: {re.escape(path)}\n      hash: md5\n)      md5: \w+\n(      size: \d+\n)?"
     )
@@ -58,16 +60,18 @@ def pin(clone: TestClone, data: bytes, *, size: bool = True, path: str = PATH) -
     text, count = re.subn(entry, after, lock.read_text())
     assert count
     lock.write_text(text)
+    sha256 = rf"(    path: {re.escape(path)}\n)    sha256: .*\n"
+    params.write_text(re.sub(sha256, r"\g<1>", params.read_text()))
 
 
 def unpin(clone: TestClone) -> None:
-    """Forget every pin, as for a checkpoint that is new."""
+    """Remove every pin, as for a new checkpoint."""
     (clone.root / "dvc.lock").unlink()
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one run of the command gave, and what it left."""
+    """The exit code and the output of one run of the command."""
 
     code: int
     out: str
@@ -75,24 +79,29 @@ class Attempt:
 
 
 def attempt(clone: TestClone, capsys: pytest.CaptureFixture[str], name: str = NAME) -> Attempt:
-    """Fetch in this very process; no thread outlives it, no secret shows, the lock is let be."""
+    """Fetch in this process; no thread is left, no secret is shown, the lock is unchanged."""
     lock = clone.read("dvc.lock") if (clone.root / "dvc.lock").exists() else b""
     capsys.readouterr()
     code = fetch.main([name])
     out, err = capsys.readouterr()
-    assert not [t for t in threading.enumerate() if any(word in t.name for word in OURS)]
+    assert_no_threads()
     assert not re.search("Traceback|X-Amz|Signature|rlkey|confirm=", out + err)
     assert lock == (clone.read("dvc.lock") if lock else b"")
     return Attempt(code, out, err)
 
 
+def assert_no_threads() -> None:
+    """No thread of a transfer is left."""
+    assert not [t for t in threading.enumerate() if any(word in t.name for word in THREADS)]
+
+
 def part_of(clone: TestClone, data: bytes) -> Path:
-    """Return where the partial file of a pinned file lies."""
+    """Return the path of the partial file of pinned data."""
     return clone.root / ".dvc/tmp/fetch" / f"{md5(data)}.part"
 
 
 def assert_placed(clone: TestClone, data: bytes, path: str = PATH) -> None:
-    """The right bytes, once under models/ and once in the cache, and nothing half done."""
+    """The right bytes are once under models/ and once in the cache, and nothing else is left."""
     assert clone.tree() == {path: data}
     assert clone.objects() == {md5(data): data}
     left = [p.name for p in (clone.root / ".dvc/tmp/fetch").iterdir() if p.suffix != ".lock"]
@@ -100,7 +109,7 @@ def assert_placed(clone: TestClone, data: bytes, path: str = PATH) -> None:
 
 
 def assert_failed(clone: TestClone, run: Attempt, world: World, *words: str) -> None:
-    """One message says what, the state of the disk and the next step; nothing else has changed."""
+    """One message says what, the state of the disk and the next step; nothing has changed."""
     assert run.code == 1, run.err
     assert run.out == ""
     assert run.err.startswith("error: ")

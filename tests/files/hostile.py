@@ -1,4 +1,4 @@
-"""Archives built in memory that an unpacker must refuse, and what is said of each."""
+"""Archives built in memory that must be refused, and a part of the message for each."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _zip_twice(good: bytes) -> bytes:
     return zip_of({MODEL: good, "model-X": b"1", "model-Y": b"2"}).replace(b"model-Y", b"model-X")
 
 
-# Case -> how it is built around the right content, and what is said of it.
+# Case -> how it is built around the correct content, and a part of the message.
 CASES: Mapping[str, tuple[Callable[[bytes], bytes], str]] = {
     "absolute name": (lambda g: _beside(g, entry("/etc/x")), "refusing '/etc/x': an absolute name"),
     "drive letter": (lambda g: _beside(g, entry("C:x")), "refusing 'C:x': an absolute name"),
@@ -132,21 +132,21 @@ CASES: Mapping[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda g: _beside(g, entry("x", kind=tarfile.LNKTYPE, linkname="/etc/passwd")),
         "refusing 'x': it is a link to '/etc/passwd'",
     ),
-    "wanted as a symlink": (
+    "requested as a symlink": (
         lambda _: tar_of(entry(MODEL, kind=tarfile.SYMTYPE, linkname="/etc/passwd")),
         "model-000200000.pth': it is a link to '/etc/passwd'",
     ),
     "device": (lambda g: _beside(g, entry("x", kind=tarfile.CHRTYPE)), "neither a plain file"),
     "block device": (lambda g: _beside(g, entry("x", kind=tarfile.BLKTYPE)), "neither a plain"),
     "fifo": (lambda g: _beside(g, entry("x", kind=tarfile.FIFOTYPE)), "neither a plain file"),
-    "duplicate": (lambda g: _beside(g, entry(MODEL, g)), "the name stands twice"),
-    "wanted as a folder": (
+    "duplicate": (lambda g: _beside(g, entry(MODEL, g)), "a duplicate name"),
+    "requested as a folder": (
         lambda _: tar_of(entry(MODEL, kind=tarfile.DIRTYPE)),
         f"it has no '{MODEL}'",
     ),
     "missing": (lambda g: tar_of(entry("other.pth", g)), f"it has no '{MODEL}'"),
-    "larger": (lambda g: tar_of(entry(MODEL, g + b"1")), "bytes, pinned are"),
-    "smaller": (lambda g: tar_of(entry(MODEL, g[1:])), "bytes, pinned are"),
+    "larger": (lambda g: tar_of(entry(MODEL, g + b"1")), " bytes, its pin "),
+    "smaller": (lambda g: tar_of(entry(MODEL, g[1:])), " bytes, its pin "),
     "wrong bytes": (lambda g: tar_of(entry(MODEL, _flipped(g))), "do not match the pin"),
     "truncated": (lambda g: _beside(g)[:-99], "is broken: compressed file ended before"),
     "truncated inside": (
@@ -158,10 +158,10 @@ CASES: Mapping[str, tuple[Callable[[bytes], bytes], str]] = {
     "garbage after zip's magic": (lambda g: _LOCAL + noise("garbage", len(g)), "is broken: "),
     "no tar in the gzip": (lambda g: gzip.compress(noise("garbage", len(g))), "is broken: "),
     "zip in the gzip": (lambda g: gzip.compress(zip_of({MODEL: g})), "is broken: "),
-    "too many members": (_many, "refusing 'folder999': the archive is larger than any here"),
+    "too many members": (_many, "refusing 'folder999': the archive is too large"),
     "huge member": (
         lambda g: raw_tar(entry(MODEL, g), entry("x"), size=9 << 30),
-        "refusing 'x': the archive is larger than any here",
+        "refusing 'x': the archive is too large",
     ),
     "negative size": (lambda _: raw_tar(entry(MODEL), size=-512), "is broken: a header of -512"),
     "long name of gigabytes": (
@@ -171,7 +171,7 @@ CASES: Mapping[str, tuple[Callable[[bytes], bytes], str]] = {
     "chain of headers": (_chain, "is broken: maximum recursion depth exceeded"),
     "pax name that leaves": (lambda g: _pax(g, path="../x"), "refusing '../x': the name leaves"),
     "pax size below zero": (lambda g: _pax(g, size="-2048"), "it is of a size below zero"),
-    "pax size of terabytes": (lambda g: _pax(g, size="9" * 13), "the archive is larger than any"),
+    "pax size of terabytes": (lambda g: _pax(g, size="9" * 13), "the archive is too"),
     "pax sparse": (
         lambda g: _pax(g, **{"GNU.sparse.map": "0,1", "GNU.sparse.size": "4"}),
         "refusing 'plain': it is neither a plain file nor a folder",
@@ -187,20 +187,20 @@ CASES: Mapping[str, tuple[Callable[[bytes], bytes], str]] = {
         "refusing 'x': it is a link",
     ),
     "zip: device": (lambda _: zip_entry("x", stat.S_IFCHR), "refusing 'x': it is neither a plain"),
-    "zip: wanted as a folder": (lambda _: zip_of({f"{MODEL}/": b""}), f"it has no '{MODEL}'"),
-    "zip: duplicate": (_zip_twice, "refusing 'model-X': the name stands twice"),
+    "zip: requested as a folder": (lambda _: zip_of({f"{MODEL}/": b""}), f"it has no '{MODEL}'"),
+    "zip: duplicate": (_zip_twice, "refusing 'model-X': a duplicate name"),
     "zip: encrypted": (_encrypted, "it is encrypted"),
     "zip: wrong CRC": (_bad_crc, "is broken: bad crc-32"),
     "zip: unknown compression": (_unknown_method, "is broken: that compression method is not"),
-    "zip: bomb": (_zip_bomb, "the archive is larger than any here"),
+    "zip: bomb": (_zip_bomb, "the archive is too large"),
     "zip: truncated": (lambda g: zip_of({MODEL: g})[:-30], "is broken: file is not a zip file"),
-    "zip: larger": (lambda g: zip_of({MODEL: g + b"1"}), "bytes, pinned are"),
+    "zip: larger": (lambda g: zip_of({MODEL: g + b"1"}), " bytes, its pin "),
     "zip: wrong bytes": (lambda g: zip_of({MODEL: _flipped(g)}), "do not match the pin"),
 }
 
 
 def good_archives(good: bytes) -> Iterable[bytes]:
-    """Return the right member in every packing that is read."""
+    """Return the correct member in every supported compression."""
     yield tar_gz_of({"reference_model/": b"", MODEL: good})
     yield from (tar_of(entry(MODEL, good), mode=f"w:{packing}") for packing in ("", "bz2", "xz"))
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):

@@ -1,4 +1,4 @@
-"""A disk that is full, or will be, or may not be written: what is said, and what is kept."""
+"""A disk that is full, too small or read-only: the message, and what is kept."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def pinned(clone: TestClone, world: World) -> TestClone:
 
 @pytest.fixture
 def small(pinned: TestClone) -> Iterator[Path]:
-    """A file system of 12 MiB where partial files lie."""
+    """A file system of 12 MiB for partial files."""
     folder = pinned.root / ".dvc/tmp/fetch"
     folder.mkdir(parents=True)
     try:
@@ -61,10 +61,10 @@ def small(pinned: TestClone) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("fault", [Fault.none(), Fault.no_ranges()])
-def test_too_little_room_is_told_before_the_first_byte(
+def test_too_little_room_is_reported_before_the_first_byte(
     pinned: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
-    """What is needed and what is free stand under each other."""
+    """Needed and free bytes are aligned."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9**9, 9**9, 1000))  # noqa: SLF001
     world.fault(URL, fault)
 
@@ -80,10 +80,10 @@ def test_too_little_room_is_told_before_the_first_byte(
     assert len(world.requests) == 1
 
 
-def test_too_little_room_is_told_for_google_drive_too(
+def test_too_little_room_for_a_file_of_google_drive_is_reported(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is asked there at all."""
+    """No request is sent."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9**9, 9**9, 1000))  # noqa: SLF001
 
     run = attempt(clone, capsys, DRIVEN)
@@ -97,7 +97,7 @@ def test_too_little_room_is_told_for_google_drive_too(
 def test_a_limit_on_the_size_of_files_is_a_full_disk(
     pinned: TestClone, world: World, name: str
 ) -> None:
-    """RLIMIT_FSIZE, as a quota: one message, nothing lost, and a rerun completes."""
+    """RLIMIT_FSIZE, like a quota: one message, nothing is lost, and a rerun completes."""
     world.publish(DRIVE, BIG)
     transfers.pin(pinned, BIG, path=DRIVEN_PATH)
     command = (sys.executable, "-m", "scripts.fetch", name)
@@ -116,10 +116,10 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(
     assert pinned.run(*command).returncode == 0
 
 
-def test_a_disk_that_fills_up_in_the_middle_keeps_what_has_arrived(
+def test_a_disk_that_fills_up_during_a_download_keeps_the_partial_file(
     pinned: TestClone, world: World, capsys: Capture, small: Path
 ) -> None:
-    """The message says so; with room again, a rerun fetches the rest alone."""
+    """The message says so; with enough room, a rerun downloads only the rest."""
     world.fault(URL, Fault.slow(4 * MIB))
     with subprocess.Popen(  # noqa: S603
         FETCH, cwd=pinned.root, env=dict(pinned.env), stderr=subprocess.PIPE, text=True
@@ -151,12 +151,12 @@ WRITERS: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_a_full_disk_leaves_what_was_to_be_written_as_it_was(
+def test_a_full_disk_leaves_the_old_file_unchanged(
     writer: str, clone: TestClone, capsys: Capture
 ) -> None:
-    """No half of a file, neither in its place nor beside it."""
+    """No partial file is left, neither in its place nor beside it."""
     (clone.root / "checkpoint.npy").write_bytes(numpy1.save(numpy1.checkpoint()))
-    (clone.root / "scripts/archive.py").write_text("# what two stages depend on\n")
+    (clone.root / "scripts/tree.py").write_text("# a dep of the stage tree\n")
     before = changing.files(clone)
     main, words = WRITERS[writer]
 
@@ -172,16 +172,16 @@ def test_a_full_disk_leaves_what_was_to_be_written_as_it_was(
     [
         (errno.ENOSPC, "no room to write /f: no space left on device; ", "Next: make room"),
         (errno.EDQUOT, "no room to write /f: disk quota exceeded; ", "Next: make room"),
-        (errno.EACCES, "may not write /f: permission denied", "Next: give yourself the right"),
-        (errno.EROFS, "may not write /f: read-only file system", "Next: give yourself the right"),
-        (errno.EIO, "/f: input/output error", "Next: look at that path"),
-        (None, "the file ends", "Next: look at that path"),
+        (errno.EACCES, "may not write /f: permission denied", "Next: get write permission"),
+        (errno.EROFS, "may not write /f: read-only file system", "Next: get write permission"),
+        (errno.EIO, "/f: input/output error", "Next: check that path"),
+        (None, "the file ends", "Next: check that path"),
     ],
 )
-def test_a_refusal_says_what_it_means(
+def test_an_error_of_the_system_is_explained(
     tmp_path: Path, number: int | None, words: str, next_step: str
 ) -> None:
-    """The path, the reason, and what to do."""
+    """The message has the path, the reason, and the next step."""
     error = OSError(number, os.strerror(number), "/f") if number else OSError("the file ends")
 
     with pytest.raises(DiskError) as raised, disk.disk_errors(tmp_path / "none/file"):
@@ -191,10 +191,8 @@ def test_a_refusal_says_what_it_means(
     assert any(line.startswith(next_step) for line in raised.value.details)
 
 
-def test_a_write_that_is_taken_in_pieces_is_completed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As a nearly full disk does."""
+def test_a_partial_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nearly full disk may accept only some of the bytes."""
     write = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda fd, data, at: write(fd, data[:3], at))
     fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
@@ -205,9 +203,9 @@ def test_a_write_that_is_taken_in_pieces_is_completed(
     assert (tmp_path / "file").read_bytes() == bytes(5) + b"0123456789"
 
 
-def test_the_disk_of_a_path_that_is_not_there_yet_is_that_of_the_folder_above(
+def test_a_missing_path_is_on_the_disk_of_the_nearest_folder(
     tmp_path: Path,
 ) -> None:
-    """However deep it will lie."""
+    """The nearest one that exists, however far above."""
     assert disk.existing(tmp_path / "a/b/c") == tmp_path
     disk.check_room(tmp_path / "a/b/c", 1, what="file")

@@ -1,4 +1,4 @@
-"""scripts.clean_tapnet: params and state bit for bit, in NumPy 1's form, with nothing run."""
+"""python -m scripts.clean_tapnet: params and state bit for bit, as NumPy 1 writes them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts import clean_tapnet
+from scripts.checkout import tapnet
 from scripts.console.errors import PickleError
 from scripts.pickles import ndarrays
 from tests.download import transfers
 from tests.pickles import numpy1
 from tests.pickles.numpy1 import F4, HEADER, OBJECT, Dtype, Ndarray, checkpoint, save
+from tests.world import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.world import World
     from tests.world.clones import TestClone
 
 SOURCE = "models/tapnet_ckpts/open_source_ckpt/checkpoint.npy"
@@ -38,7 +41,7 @@ cRx0cR1iWAEAAABicR5oAGgBSwCFcR9oA4dxIFJxIShLAUsDhXEiaBmJQwwAAAAAAAAAAAAAAABxI3Rx
 dGVxJX1xJlgBAAAAY3EnfXEoWAcAAABjb3VudGVycSloAGgBSwCFcSpoA4dxK1JxLChLASloBlgCAAAAaTRxLYmIh3EuUnEv
 KEsDaBpOTk5K/////0r/////SwB0cTBiiUMEAwAAAHExdHEyYnNzdWF0cTNiLg==
 """)
-# Refuses what the way without tapnet must not need, and runs the command.
+# Refuses the packages that the command must not need, and runs it.
 WITHOUT = """
 import sys
 class Absent:
@@ -52,7 +55,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def kept(content: dict[str, Any]) -> bytes:
-    """Return the file that is wanted of a checkpoint."""
+    """Return the expected file for a checkpoint."""
     return save({"params": content["params"], "state": content["state"]})
 
 
@@ -65,13 +68,13 @@ def put(clone: TestClone, data: bytes, path: str = SOURCE) -> Path:
 
 
 def pin(clone: TestClone, data: bytes) -> None:
-    """Pin what the command is to make."""
+    """Pin the expected result."""
     transfers.pin(clone, data, path=PATH)
 
 
 def test_what_numpy_wrote_is_written_again_byte_for_byte() -> None:
     """The form is that of NumPy itself, references and all."""
-    assert clean_tapnet.clean(GOLDEN) == GOLDEN
+    assert tapnet.clean(GOLDEN) == GOLDEN
 
 
 def test_params_and_state_stay_and_the_rest_goes() -> None:
@@ -79,7 +82,7 @@ def test_params_and_state_stay_and_the_rest_goes() -> None:
     content = checkpoint()
     data = save(content)
 
-    made = clean_tapnet.clean(data)
+    made = tapnet.clean(data)
 
     assert made == kept(content)
     assert b"optax" in data
@@ -95,10 +98,10 @@ def test_the_protocol_of_the_original_does_not_matter(protocol: int) -> None:
     data = save(content, protocol)
 
     if protocol == 2:
-        with pytest.raises(PickleError, match="is not known here"):
-            clean_tapnet.clean(data)
+        with pytest.raises(PickleError, match="is not supported"):
+            tapnet.clean(data)
     else:
-        assert clean_tapnet.clean(data) == kept(content)
+        assert tapnet.clean(data) == kept(content)
 
 
 def test_the_result_loads_with_numpy_alone() -> None:
@@ -106,7 +109,7 @@ def test_the_result_loads_with_numpy_alone() -> None:
     numpy: Any = pytest.importorskip("numpy")
     content = checkpoint()
 
-    made = clean_tapnet.clean(save(content))
+    made = tapnet.clean(save(content))
 
     loaded = numpy.load(io.BytesIO(made), allow_pickle=True).item()
     assert list(loaded) == ["params", "state"]
@@ -122,7 +125,7 @@ def test_the_result_loads_with_numpy_alone() -> None:
 def test_numpy_writes_the_very_same_file() -> None:
     """Loaded and saved by NumPy itself, with NumPy 2's new module name put back."""
     numpy: Any = pytest.importorskip("numpy")
-    made = clean_tapnet.clean(save(checkpoint(opt_state=(1, [2.5]))))
+    made = tapnet.clean(save(checkpoint(opt_state=(1, [2.5]))))
 
     again = numpy.load(io.BytesIO(made), allow_pickle=True)
 
@@ -139,12 +142,12 @@ def test_numpy_scalars_and_plain_values_are_kept() -> None:
     plain = {"list": [1, -1, 2.5, None, True], "tuple": ("é", b"x" * 300, 1 << 70), 3: {}}
     data = save({"params": plain, "state": "SCALAR"})
 
-    made = clean_tapnet.clean(data.replace(b"X\x06\0\0\0SCALAR", scalar))
+    made = tapnet.clean(data.replace(b"X\x06\0\0\0SCALAR", scalar))
 
     read = _values(made)
     assert read["params"] == plain
     assert (read["state"].data, read["state"].shape) == (b"\0\0\x80?", None)
-    assert clean_tapnet.clean(made) == made
+    assert tapnet.clean(made) == made
 
 
 def _values(data: bytes) -> dict[str, Any]:
@@ -170,30 +173,30 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "neither": (lambda: save({}), "it has no params and no state"),
     "a class": (
         lambda: save(checkpoint(params={"a": {"b": numpy1.Decay()}})),
-        "params/a/b: tapnet.optimizers.AddWeightDecayState is not known here",
+        "params/a/b: tapnet.optimizers.AddWeightDecayState is not supported",
     ),
-    "a set": (lambda: save(checkpoint(params={"a": {1}}), 4), "params/a: set is not known here"),
+    "a set": (lambda: save(checkpoint(params={"a": {1}}), 4), "params/a: set is not supported"),
     "odd keys": (lambda: save(checkpoint(params={None: 1})), "params: not a dict whose keys"),
     "a loop": (loop, "nested deeper than 50 levels"),
     "objects": (
         lambda: save(checkpoint(params={"a": Ndarray(OBJECT, (1,), b"12345678")})),
-        "params/a: an array of something else than numbers",
+        "params/a: an array of anything but numbers",
     ),
     "no type": (
         lambda: save(checkpoint(params={"a": Ndarray([], (1,), b"1234")})),
-        "params/a: an array of something else than numbers",
+        "params/a: an array of anything but numbers",
     ),
     "an unknown order": (
         lambda: save(checkpoint(params={"a": Ndarray(Dtype("f4", "="), (1,), b"1234")})),
-        "params/a: an array of something else than numbers",
+        "params/a: an array of anything but numbers",
     ),
     "bytes missing": (
         lambda: save(checkpoint(params={"a": Ndarray(F4, (2,), b"1234")})),
-        "params/a: an array whose type, shape and bytes do not fit",
+        "params/a: an array with inconsistent type, shape and bytes",
     ),
     "a negative size": (
         lambda: save(checkpoint(params={"a": Ndarray(F4, (-1, -1), b"1234")})),
-        "params/a: an array whose type, shape and bytes do not fit",
+        "params/a: an array with inconsistent type, shape and bytes",
     ),
 }
 
@@ -202,7 +205,7 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
 def test_what_is_not_known_is_refused(
     case: str, clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One message with the place in the tree; every file is as it was."""
+    """One message with the place in the tree; no file is changed."""
     build, words = BROKEN[case]
     data = build()
     put(clone, data)
@@ -213,7 +216,7 @@ def test_what_is_not_known_is_refused(
     assert code == 1
     assert err.startswith(f"error: {clone.root / SOURCE}: ")
     assert words in err
-    assert "Nothing of it was run, and nothing was written." in err
+    assert "None of its code was run, and nothing was written." in err
     assert clone.tree() == {SOURCE: data}
     assert not (clone.root / "quarantine").exists()
 
@@ -221,8 +224,8 @@ def test_what_is_not_known_is_refused(
 def test_a_huge_input_is_not_read(
     clone: TestClone, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wrong name of a 2.5 GB checkpoint would fill the memory."""
-    monkeypatch.setattr(clean_tapnet, "_LARGEST", 99)
+    """A 2.5 GB checkpoint would fill the memory."""
+    monkeypatch.setattr(tapnet, "_LARGEST", 99)
     put(clone, save(checkpoint()))
 
     assert clean_tapnet.main([]) == 1
@@ -230,7 +233,7 @@ def test_a_huge_input_is_not_read(
 
 
 def test_nothing_of_the_pickle_is_run(clone: TestClone) -> None:
-    """A call of os.system in what is dropped stays a word."""
+    """A call of os.system in the optimizer state is not made."""
 
     class Hostile:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -238,14 +241,14 @@ def test_nothing_of_the_pickle_is_run(clone: TestClone) -> None:
 
     content = checkpoint(opt_state=Hostile())
 
-    made = clean_tapnet.clean(save(content))
+    made = tapnet.clean(save(content))
 
     assert made == kept(content)
     assert not (clone.root / "run").exists()
 
 
 def test_the_pinned_file_takes_its_place(clone: TestClone) -> None:
-    """As fetch would place it: in the cache, linked, known to DVC; and without the six packages."""
+    """Like fetch: in the cache, linked, known to DVC; and without the six packages."""
     content = checkpoint()
     put(clone, save(content))
     pin(clone, kept(content))
@@ -312,7 +315,7 @@ def unlike(clone: TestClone, capsys: pytest.CaptureFixture[str], *words: str) ->
 
 
 def test_another_hash_is_put_aside(clone: TestClone, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without the pinned file nothing can be compared; the user decides."""
+    """Without the pinned file there is no comparison; the user decides."""
     put(clone, save(checkpoint()))
     pin(clone, b"the published file")
 
@@ -321,22 +324,22 @@ def test_another_hash_is_put_aside(clone: TestClone, capsys: pytest.CaptureFixtu
         capsys,
         f"pinned   md5 {transfers.md5(b'the published file')}   (dvc.lock)",
         f"rebuilt  md5 {transfers.md5(kept(checkpoint()))}",
-        "The pinned file is not here, so the two could not be compared.",
+        "The pinned file is not on this disk, so the two were not compared.",
     )
 
 
 def test_without_a_pin_nothing_is_trusted(
     clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file somebody made has no first use of its own."""
+    """A rebuilt file has no first use."""
     put(clone, save(checkpoint()))
     transfers.unpin(clone)
     (clone.root / "dvc.lock").write_text("stages: {}\n")
 
-    unlike(clone, capsys, "pinned   md5 None", "could not be compared")
+    unlike(clone, capsys, "pinned   md5 None", "were not compared")
 
 
-def test_the_same_arrays_in_another_pickle_are_told(
+def test_the_same_arrays_in_another_pickle_are_reported(
     clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The published file may have been pickled by another version: then only its hash differs."""
@@ -345,7 +348,7 @@ def test_the_same_arrays_in_another_pickle_are_told(
     pin(clone, published)
     put(clone, published, PATH)
 
-    unlike(clone, capsys, "Both hold the same arrays, bit for bit")
+    unlike(clone, capsys, "Both have the same arrays, bit for bit")
 
 
 def test_every_array_that_differs_is_named(
@@ -362,7 +365,7 @@ def test_every_array_that_differs_is_named(
     unlike(
         clone,
         capsys,
-        "3 leaves are not the same:",
+        "3 leaves differ:",
         "different in value        /state/norm/average",
         "only in the pinned file   /state/norm/other/0",
         "only in the rebuilt file  /state/norm/counter",
@@ -370,21 +373,21 @@ def test_every_array_that_differs_is_named(
 
 
 @pytest.mark.parametrize("leaf", [[], [None]])
-def test_lists_that_share_what_they_hold_are_not_walked_for_ever(leaf: list[object]) -> None:
+def test_lists_that_share_items_end_after_a_limit(leaf: list[object]) -> None:
     """Forty lists of some hundred bytes have a million million leaves."""
     for _ in range(40):
         leaf = [leaf, leaf]
-    data = clean_tapnet.clean(save(checkpoint(params={"a": leaf})))
+    data = tapnet.clean(save(checkpoint(params={"a": leaf})))
 
     with pytest.raises(PickleError, match="more than 100,000 leaves"):
-        clean_tapnet.differences(data, data)
+        tapnet.differences(data, data)
 
 
 def test_what_is_empty_is_compared() -> None:
     """A dict is no list, also where neither holds anything."""
     one, other = (kept(checkpoint(params={"a": kind()})) for kind in (dict, list))
 
-    assert clean_tapnet.differences(one, other) == ["different in value        /params/a"]
+    assert tapnet.differences(one, other) == ["different in value        /params/a"]
 
 
 def test_more_differences_than_a_screen_are_counted(
@@ -396,7 +399,7 @@ def test_more_differences_than_a_screen_are_counted(
     pin(clone, published)
     put(clone, published, PATH)
 
-    unlike(clone, capsys, "29 leaves are not the same:", "and 9 more")
+    unlike(clone, capsys, "29 leaves differ:", "and 9 more")
 
 
 def test_a_pinned_file_that_is_not_known_cannot_be_compared(
@@ -410,16 +413,16 @@ def test_a_pinned_file_that_is_not_known_cannot_be_compared(
     unlike(clone, capsys, "could not be compared: not an npy file of version 1")
 
 
-@pytest.mark.parametrize("told", ["the pinned file", "not the pinned file"])
-def test_an_output_of_ones_own_is_written_and_told(
-    told: str,
+@pytest.mark.parametrize("expected", ["the pinned file", "not the pinned file"])
+def test_an_output_of_ones_own_is_written(
+    expected: str,
     clone: TestClone,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    """Outside the tree nothing is placed; over an existing file nothing is written."""
+    """A line states whether it is the pinned file; an existing file is not replaced."""
     content, output = checkpoint(), tmp_path / "clean.npy"
-    if told == "the pinned file":
+    if expected == "the pinned file":
         pin(clone, kept(content))
     given = [str(put(clone, save(content), "mine.npy")), str(output)]
 
@@ -427,18 +430,34 @@ def test_an_output_of_ones_own_is_written_and_told(
     second, error = clean_tapnet.main(given), capsys.readouterr().err
 
     assert (first, second) == (0, 1)
-    assert out.startswith(f"{output}  {told}: md5 ")
-    assert f"{output} is there already" in error
+    assert out.startswith(f"{output}  {expected}: md5 ")
+    assert f"{output} exists already" in error
     assert output.read_bytes() == kept(content)
 
 
 @pytest.mark.parametrize("words", [[], ["x" * 5000]])
-def test_a_missing_input_is_told(
+def test_a_missing_input_is_an_error(
     words: list[str], clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the command that brings it."""
+    """With the command that fetches it."""
     code = clean_tapnet.main(words)
 
     assert code == 1
-    assert "is not here\n  Next: dvc repro fetch@tapnet_checkpoint" in capsys.readouterr().err
+    assert "is missing\n  Next: dvc repro fetch@tapnet_checkpoint" in capsys.readouterr().err
     assert clone.tree() == {}
+
+
+def test_fetch_shows_this_way_if_google_drive_fails(
+    clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its quota may be used up."""
+    world.fault("https://drive.*", Fault.quota())
+
+    run = transfers.attempt(clone, capsys, "tapnet_checkpoint_wo_optstate")
+
+    assert run.code == 1
+    assert "daily download quota of the file is exceeded" in run.err
+    assert (
+        "\n  Without Google Drive: `dvc repro fetch@tapnet_checkpoint`, "
+        "then `python -m scripts.clean_tapnet`.\n"
+    ) in run.err

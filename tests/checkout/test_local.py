@@ -1,4 +1,4 @@
-"""scripts.workspace: what lies under models/ already is believed, moved aside, or left alone."""
+"""scripts.checkout.local: what is on the disk already is reused, replaced, or left alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import fetch
-from scripts.checkout import workspace
+from scripts.checkout import local
 from scripts.checkout.clone import Clone
-from scripts.checkout.outcome import Outcome
 from scripts.console.errors import DiskError
 from scripts.files import digests
 from scripts.storage.cache import Cache
@@ -20,6 +19,7 @@ from tests.world.checkpoints import files
 from tests.world.processes import without_root
 
 if TYPE_CHECKING:
+    from scripts.checkout.outcome import Outcome
     from scripts.files.digests import Digest
     from tests.world import World
     from tests.world.clones import TestClone
@@ -30,7 +30,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def put(clone: TestClone, data: bytes, path: str = PATH) -> Path:
-    """Write a file of the clone as somebody did before it was one."""
+    """Write a file of the clone by hand."""
     target = clone.root / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
@@ -38,51 +38,53 @@ def put(clone: TestClone, data: bytes, path: str = PATH) -> Path:
 
 
 def aside(clone: TestClone) -> dict[str, bytes]:
-    """Return name -> bytes of what is in quarantine, without its time."""
+    """Return name -> bytes of the files in quarantine, without the time in their paths."""
     found = (p for p in (clone.root / "quarantine").rglob("*") if p.is_file())
     folder = clone.root / "quarantine"
     return {"/".join(p.relative_to(folder).parts[1:]): p.read_bytes() for p in found}
 
 
-def settled(clone: TestClone) -> Outcome | None:
-    """Settle the one file of this module."""
+def reused(clone: TestClone) -> Outcome | None:
+    """Reuse the file at PATH."""
     read = Clone.at(clone.root)
-    return workspace.reuse_local(read, read.catalogue.files[PATH])
+    return local.reuse_local(read, read.catalogue.files[PATH])
 
 
-def test_nothing_in_place_and_nothing_in_the_cache_is_left_to_bring(clone: TestClone) -> None:
-    """Settling downloads nothing and makes nothing."""
-    assert settled(clone) is None
+def test_a_missing_file_is_not_reused(clone: TestClone) -> None:
+    """The check makes no folder."""
+    assert reused(clone) is None
     assert not (clone.root / "models").exists()
 
 
-def test_a_file_of_another_size_is_not_even_read(
+def test_a_file_of_another_size_is_not_read(
     clone: TestClone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pinned size decides at once, and the file stays where it is."""
+    """The pinned size decides, and the file stays in its place."""
     put(clone, DATA[1:])
     monkeypatch.setattr(digests, "of_file", pytest.fail)
 
-    assert settled(clone) is None
+    assert reused(clone) is None
     assert clone.tree() == {PATH: DATA[1:]}
 
 
 def test_a_file_that_dvc_remembers_is_not_read_again(
     clone: TestClone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unchanged since it was hashed: believed."""
+    """It has not changed since DVC hashed it."""
     assert fetch.main([NAME]) == 0
     monkeypatch.setattr(digests, "of_file", pytest.fail)
 
-    outcome = settled(clone)
+    outcome = reused(clone)
 
     assert outcome is not None
     assert outcome.how == "kept: already in place"
 
 
 @pytest.mark.parametrize("lost", [PATH, "cache"])
-def test_place_and_cache_make_up_for_one_another(clone: TestClone, world: World, lost: str) -> None:
-    """Either is enough; the other is linked to it again."""
+def test_the_file_and_its_object_replace_each_other(
+    clone: TestClone, world: World, lost: str
+) -> None:
+    """One of them is enough; the other is linked to it again."""
     assert fetch.main([NAME]) == 0
     path = clone.root / PATH
     held = next((clone.root / ".dvc/cache/files/md5").glob("??/*"))
@@ -97,10 +99,10 @@ def test_place_and_cache_make_up_for_one_another(clone: TestClone, world: World,
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_file_that_is_written_to_while_it_is_checked_is_not_believed(
+def test_a_file_that_changes_while_it_is_checked_is_not_trusted(
     clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch, *, cached: bool
 ) -> None:
-    """A copy that somebody is still making: the bytes that were hashed are not those it has now."""
+    """Another process is still copying it: the hashed bytes are no longer there."""
     assert fetch.main([NAME]) == 0
     path, (held,) = clone.root / PATH, clone.objects()
     if not cached:
@@ -125,8 +127,8 @@ def test_a_file_that_is_written_to_while_it_is_checked_is_not_believed(
 
 
 @pytest.mark.parametrize("closed", ["models/sam_ckpts", ".dvc/cache/files/md5"])
-def test_a_folder_that_may_not_be_looked_into_is_told(clone: TestClone, closed: str) -> None:
-    """One message, and not a traceback."""
+def test_a_folder_without_read_permission_is_one_message(clone: TestClone, closed: str) -> None:
+    """There is no traceback."""
     assert fetch.main([NAME]) == 0
     if not closed.startswith("models"):
         shutil.rmtree(clone.root / "models")
@@ -143,13 +145,13 @@ def test_a_folder_that_may_not_be_looked_into_is_told(clone: TestClone, closed: 
 def test_a_folder_in_the_place_of_a_file_is_left_alone(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """A person put it there; a person moves it."""
+    """The user put it there, and must move it."""
     put(clone, b"mine", f"{PATH}/notes")
 
     code = fetch.main([NAME])
 
     assert code == 1
-    assert f"{PATH} is a folder, and a file is wanted there" in capsys.readouterr().err
+    assert f"{PATH} is a folder, but must be a file" in capsys.readouterr().err
     assert clone.tree() == {f"{PATH}/notes": b"mine"}
     assert world.requests == []
 
@@ -158,13 +160,13 @@ def test_a_folder_in_the_place_of_a_file_is_left_alone(
 def test_a_file_in_the_place_of_a_folder_is_left_alone(
     clone: TestClone, world: World, capsys: Capture, where: str
 ) -> None:
-    """It is told before the download, not after it."""
+    """The error comes before the download."""
     put(clone, b"mine", where)
 
     code = fetch.main([NAME])
 
     assert code == 1
-    assert f"{where} is no folder, and one is wanted there" in capsys.readouterr().err
+    assert f"{where} is not a folder, but must be one" in capsys.readouterr().err
     assert clone.read(where) == b"mine"
     assert world.requests == []
 
@@ -172,20 +174,20 @@ def test_a_file_in_the_place_of_a_folder_is_left_alone(
 def test_a_dangling_link_in_the_place_of_a_folder_is_left_alone(
     clone: TestClone, capsys: Capture
 ) -> None:
-    """A disk that is not mounted today may be tomorrow."""
+    """The disk may only be unmounted."""
     (clone.root / "models").symlink_to("/nowhere/at/all")
 
     code = fetch.main([NAME])
 
     assert code == 1
-    assert "models is no folder" in capsys.readouterr().err
+    assert "models is not a folder" in capsys.readouterr().err
     assert (clone.root / "models").is_symlink()
 
 
 def test_a_tree_on_another_disk_is_filled_through_its_link(
     clone: TestClone, tmp_path: Path
 ) -> None:
-    """Models/ may be a link to a folder."""
+    """models/ may be a link to a folder."""
     (tmp_path / "disk").mkdir()
     (clone.root / "models").symlink_to(tmp_path / "disk")
 
@@ -195,7 +197,7 @@ def test_a_tree_on_another_disk_is_filled_through_its_link(
 
 
 def test_a_dangling_link_in_the_place_of_a_file_goes_to_quarantine(clone: TestClone) -> None:
-    """The link itself is kept, not what it does not lead to."""
+    """The link itself is kept."""
     put(clone, b"").unlink()
     (clone.root / PATH).symlink_to("/nowhere/file.pth")
 
@@ -206,10 +208,10 @@ def test_a_dangling_link_in_the_place_of_a_file_goes_to_quarantine(clone: TestCl
     assert clone.read(PATH) == DATA
 
 
-def test_a_wrong_file_returns_if_the_right_one_cannot_take_its_place(
+def test_a_wrong_file_is_restored_if_the_correct_one_cannot_be_linked(
     clone: TestClone, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """Quarantine is for what was replaced."""
+    """Only a file that was replaced stays in quarantine."""
     put(clone, b"wrong")
 
     def full(*_: object) -> None:
@@ -225,34 +227,20 @@ def test_a_wrong_file_returns_if_the_right_one_cannot_take_its_place(
     assert aside(clone) == {}
 
 
-def test_a_place_that_is_empty_stays_so_if_the_link_fails(
-    clone: TestClone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing stood there, nothing returns."""
-
-    def full(*_: object) -> None:
-        raise DiskError("no room")
-
-    monkeypatch.setattr(Cache, "link", full)
-
-    assert fetch.main([NAME]) == 1
-    assert clone.tree() == {}
-
-
-def test_a_file_without_a_pin_is_trusted_where_it_lies(
+def test_a_file_without_a_pin_is_trusted_in_its_place(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """First use: what is in place is told and recorded, nothing is downloaded."""
+    """First use: its hashes are printed, and nothing is downloaded."""
     lock = clone.read("dvc.lock").decode()
     (clone.root / "dvc.lock").write_text(lock.replace(f"path: {PATH}", "path: models/other"))
     put(clone, b"whatever")
 
     code = fetch.main([NAME])
 
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (code, world.requests) == (0, [])
-    assert "first use: no pin yet" in said
-    assert "md5 008c5926ca861023c1d2a36653fd88e2" in said
+    assert "first use: no pin yet" in printed
+    assert "md5 008c5926ca861023c1d2a36653fd88e2" in printed
     assert clone.tree() == {PATH: b"whatever"}
 
 
@@ -260,14 +248,13 @@ def test_a_file_without_a_pin_is_trusted_where_it_lies(
     ("folder", "there", "named"),
     [
         ("models", None, "models/sam_ckpts"),
-        ("models/sam_ckpts", None, PATH),
         ("models/sam_ckpts", b"wrong", PATH),
     ],
 )
-def test_a_read_only_tree_is_told_plainly(
+def test_a_read_only_tree_is_one_message(
     clone: TestClone, folder: str, there: bytes | None, named: str
 ) -> None:
-    """Exit code 1, the path named, what was there is there, and nothing is brought twice."""
+    """It names the path; the old file is kept, and the download is not repeated."""
     if there:
         put(clone, there)
     (clone.root / folder).mkdir(parents=True, exist_ok=True)
