@@ -1,4 +1,4 @@
-"""Run every condition, or some, and write what was measured: python -m bench."""
+"""Run all conditions, or the named ones, and write the results: python -m bench."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import footprint, idle, kills, lab, machine, report, transfers, trees, upstream
-from bench.command import FailedError, tell
+from bench.command import FailedError, log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,23 +37,23 @@ CONDITIONS: dict[str, Callable[[Lab], Section]] = {
 
 
 def measure(plan: Plan, names: Sequence[str], *, reduced: bool) -> Report:
-    """Measure the named conditions and return everything about them."""
+    """Measure the named conditions and return a report."""
     with lab.opened(plan) as opened:
-        told = machine.describe(opened.base)
+        facts = machine.describe(opened.base)
         sections = [_condition(opened, name) for name in names]
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    return report.Report(date, told, sections, plan.rounds, reduced)
+    return report.Report(date, facts, sections, plan.rounds, reduced)
 
 
 def _condition(opened: Lab, name: str) -> Section:
-    tell(f"{name}:")
+    log(f"{name}:")
     began = time.monotonic()
     try:
         return CONDITIONS[name](opened)
     except FailedError as error:
         return report.Section(name, name, remark=f"Not measured: {error}.")
     finally:
-        tell(f"{name}: {time.monotonic() - began:.0f} s")
+        log(f"{name}: {time.monotonic() - began:.0f} s")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -73,9 +73,9 @@ def _terminated(*_: object) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, measure, write; Ctrl-C or SIGTERM leaves no server and no file behind."""
+    """Parse, measure, write; after Ctrl-C or SIGTERM no server and no file remains."""
     given = _arguments(argv)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores SIGINT
+    for number in (signal.SIGINT, signal.SIGTERM):  # background jobs of a shell ignore SIGINT
         signal.signal(number, _terminated)
     plan = lab.QUICK if given.quick else lab.Plan()
     plan = replace(plan, rounds=max(1, given.repeat or plan.rounds))
@@ -83,10 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         made = measure(plan, given.only or list(CONDITIONS), reduced=given.quick)
     except KeyboardInterrupt:
-        tell("stopped; nothing was written")
+        log("stopped; nothing was written")
         return 130
     except FailedError as error:
-        tell(f"error: {error}")
+        log(f"error: {error}")
         return 1
     _write(made, given.out or (None if partly else Path("docs")))
     return 0
@@ -100,7 +100,7 @@ def _write(made: Report, folder: Path | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "performance.md").write_text(text, encoding="utf-8")
     (folder / "performance.json").write_text(report.as_json(made), encoding="utf-8")
-    tell(f"wrote {folder}/performance.md and {folder}/performance.json")
+    log(f"wrote {folder}/performance.md and {folder}/performance.json")
 
 
 if __name__ == "__main__":

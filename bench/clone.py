@@ -1,4 +1,4 @@
-"""Clones of this repository whose catalogue points at the benchmark's own files."""
+"""Clones of this repository whose catalogue lists the benchmark's own files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One name of a catalogue: its address, and what the file there must be."""
+    """One catalogue entry: its URL, and the size and md5 of the file there."""
 
     name: str
     url: str
@@ -28,42 +28,42 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """Where the file belongs, from the root of the clone."""
+        """The path of the file, relative to the root of the clone."""
         return f"models/{self.name}/{self.name}.bin"
 
 
 @dataclass(frozen=True)
 class Clone:
-    """A clone on disk with a catalogue of its own."""
+    """A clone on disk, with its own catalogue."""
 
     root: Path
     entries: tuple[Entry, ...]
     place: Place
 
     def reset(self) -> None:
-        """Forget every byte that was fetched: models/, the cache, what was begun."""
+        """Remove models/, the cache and partial files."""
         empty(self.root / "models", self.root / ".dvc/cache", self.root / ".dvc/tmp/fetch")
 
     def verify(self) -> None:
-        """Read every file of the tree; raise FailedError unless all are what they must be."""
+        """Hash every file of the tree; raise FailedError if one is missing or wrong."""
         for entry in self.entries:
             path = self.root / entry.path
             if not path.is_file() or md5(path) != entry.md5:
-                raise FailedError(f"{entry.path} is not what it must be")
+                raise FailedError(f"{entry.path} is missing or wrong")
 
     def object(self, pinned: str) -> Path:
-        """Return where the cache holds an object."""
+        """Return the path of an object in the cache."""
         return cached(self.root, pinned)
 
 
 def cached(root: Path, pinned: str) -> Path:
-    """Return where the cache of the clone at `root` holds an object."""
+    """Return the path of an object in the cache of the clone at `root`."""
     return root / ".dvc/cache/files/md5" / pinned[:2] / pinned[2:]
 
 
 def make(root: Path, entries: Sequence[Entry], env: Mapping[str, str]) -> Clone:
-    """Copy the repository, with these entries alone; fetch_minimal wants the first two."""
-    clones.copy(root)
+    """Copy the repository with only these entries; fetch_minimal depends on the first two."""
+    clones.copy(root, clones.REPOSITORY)
     _write_params(root, entries)
     _write_sources(root, entries)
     _write_stages(root, entries)
@@ -71,7 +71,7 @@ def make(root: Path, entries: Sequence[Entry], env: Mapping[str, str]) -> Clone:
     clones.commit(root, env)
     place = Place(root, env)
     place.run(sys.executable, "-m", "compileall", "-q", "scripts")
-    place.run("dvc", "stage", "list")  # DVC makes its own folders with the first command
+    place.run("dvc", "stage", "list")  # the first DVC command creates DVC's folders
     return Clone(root, tuple(entries), place)
 
 
@@ -99,7 +99,7 @@ def _write_sources(root: Path, entries: Sequence[Entry]) -> None:
 
 
 def _write_stages(root: Path, entries: Sequence[Entry]) -> None:
-    """Keep the repository's own fetch stage as it is; fetch_minimal asks for the first two."""
+    """Keep the repository's fetch stage; let fetch_minimal depend on the first two entries."""
     document = load(root / "dvc.yaml")
     fetch, least = document["stages"]["fetch"], entries[:2]
     minimal = {
@@ -128,12 +128,12 @@ def _recorded(entry: Entry) -> dict[str, Any]:
 
 
 def load(path: Path) -> Any:  # noqa: ANN401 - a yaml document is any data
-    """Return what a yaml file holds."""
+    """Return the document of a yaml file."""
     return YAML(typ="safe", pure=True).load(path)
 
 
 def dump(path: Path, document: Any) -> None:  # noqa: ANN401 - as above
-    """Write a yaml file, quoting what DVC would quote."""
+    """Write a yaml file, quoted as DVC quotes."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.dump(document, path)

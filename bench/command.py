@@ -1,4 +1,4 @@
-"""Run a command, and tell people what is going on."""
+"""Run a command, and report progress on stderr."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _LONGEST = 3600.0  # seconds
 
 
 class FailedError(Exception):
-    """A command did not do what it was measured for."""
+    """A command did not do what was to be measured."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where commands run, and with which environment."""
+    """The folder and the environment in which commands run."""
 
     folder: Path
     env: Mapping[str, str]
 
     def run(self, *words: str) -> str:
-        """Run a command and return what it printed; raise FailedError with its last line.
+        """Run a command and return its output; raise FailedError with the last line of it.
 
-        It leads a process group of its own, all of which is killed if this is broken off.
+        The command leads a process group of its own. The whole group is killed on an interrupt.
         """
         process = self.start(*words)
         try:
@@ -67,7 +67,7 @@ class Place:
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """Kill a process group as the machine would (SIGKILL), and reap its leader."""
+    """Kill a process group with SIGKILL, and reap its leader."""
     if process.returncode is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -76,19 +76,19 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def bound(words: Sequence[str]) -> list[str]:
-    """Return the words of a server that dies with this very process, however that ends."""
+    """Return the command line of a server that ends when this process ends, for any reason."""
     setpriv = shutil.which("setpriv")
     return [*([setpriv, "--pdeathsig", "TERM"] if setpriv else []), *words]
 
 
-def tell(text: str) -> None:
-    """Tell a person how far the benchmark is."""
+def log(text: str) -> None:
+    """Write a line to stderr."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
 def empty(*paths: Path) -> None:
-    """Remove files and folders, whether they are there or not."""
+    """Remove files and folders, if they exist."""
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -17,7 +17,7 @@ _CHUNK = 4 * MIB
 
 @dataclass(frozen=True)
 class File:
-    """A file on the server: its name there, size in bytes, md5 in hex."""
+    """A file on the server: name, size in bytes, md5 in hex."""
 
     name: str
     path: Path
@@ -26,7 +26,7 @@ class File:
 
 
 def make(path: Path, size: int) -> File:
-    """Write `size` random bytes and return what they are."""
+    """Write `size` random bytes and describe the file."""
     digest = hashlib.md5(usedforsecurity=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -48,7 +48,7 @@ def md5(path: Path) -> str:
 
 
 def bare_md5(path: Path) -> float:
-    """Return how many seconds the md5 of a file takes: no process, no network, no writing."""
+    """Return the seconds that the md5 of a file takes: no process, no network, no writing."""
     began = time.perf_counter()
     md5(path)
     return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Conditions of size: peak memory, and bytes on disk during and after a fetch."""
+"""Conditions that measure peak memory, and disk use during and after a fetch."""
 
 from __future__ import annotations
 
@@ -25,58 +25,58 @@ if TYPE_CHECKING:
 
 _MEMORY = 150.0  # MB
 _DISK = 1.01  # bytes per byte of models
-_LOOK = 0.02  # seconds between two looks at the disk
+_POLL = 0.02  # seconds between two measurements of the disk
 _LAPS = ("during, the most", "after")
 
 
 def memory(lab: Lab) -> Section:
-    """Measure the peak memory of fetch for a small and a large file, and of prefetch for many."""
-    rows = [_peaks(lab, "fetch", [file]) for file in (lab.small(0), lab.large)]
-    rows += [_peaks(lab, "prefetch", lab.batch(), team=team) for team in (False, True)]
+    """Measure the peak memory of fetch for a small file, a large file, and many files."""
+    rows = [_peaks(lab, [file]) for file in (lab.small(0), lab.large)]
+    rows += [_peaks(lab, lab.batch(), team=team) for team in (False, True)]
     targets = [Target(f"{row.name}, the worst run", row.most, _MEMORY, "MB") for row in rows]
     return Section("memory", "peak memory", rows, targets, {}, _RESIDENT)
 
 
 _RESIDENT = (
-    "Resident, in MB of 10^6 bytes: the largest process of the command, as wait4 tells. "
-    "The team's remote is one that only DVC can read: http with a password."
+    "Resident memory in MB of 10^6 bytes: the largest process of the command, from wait4. "
+    "The team's remote is http with a password: only DVC can read it."
 )
 
 
-def _peaks(lab: Lab, command: str, files: Sequence[File], *, team: bool = False) -> Row:
-    told = lab.base / "peak"
+def _peaks(lab: Lab, files: Sequence[File], *, team: bool = False) -> Row:
+    written = lab.base / "peak"
     with lab.clone([(file, lab.nginx.url(file.name)) for file in files]) as clone:
         names = [entry.name for entry in clone.entries]
-        words = [sys.executable, "-IS", str(peak.__file__), str(told)]
-        words += [sys.executable, "-m", f"scripts.{command}", *names]
+        words = [sys.executable, "-IS", str(peak.__file__), str(written)]
+        words += [sys.executable, "-m", "scripts.fetch", *names]
         if team:
             _share(lab, clone, files)
 
         def action() -> list[float]:
             clone.place.run(*words)
-            return [int(told.read_text("ascii")) / 1e6]
+            return [int(written.read_text("ascii")) / 1e6]
 
         many = f"{len(files)} x " if len(files) > 1 else ""
-        name = f"python -m scripts.{command}, {many}{size(files[0].size)}"
+        name = f"python -m scripts.fetch, {many}{size(files[0].size)}"
         name += " from the team" if team else ""
         contender = Contender(name, action, "md5", clone.reset, clone.verify)
         return race([contender], lab.plan.rounds)[0].row(unit="MB")
 
 
 def _share(lab: Lab, clone: Clone, files: Sequence[File]) -> None:
-    """Serve the files as the objects of the team's remote, with a password."""
+    """Serve the files as objects of the team's remote, with a password."""
     for file in files:
         held = lab.base / "files/team/files/md5" / file.md5[:2] / file.md5[2:]
         held.parent.mkdir(parents=True, exist_ok=True)
         held.unlink(missing_ok=True)
         held.hardlink_to(lab.base / "files" / file.name)
-    told = {"url": lab.nginx.url("team"), "auth": "basic", "user": "u", "password": "p"}
-    for key, value in told.items():
+    options = {"url": lab.nginx.url("team"), "auth": "basic", "user": "u", "password": "p"}
+    for key, value in options.items():
         clone.place.run("dvc", "remote", "modify", "--local", "team", key, value)
 
 
 def disk(lab: Lab) -> Section:
-    """Measure what a fetch takes on disk, links counted once, the whole clone with its .dvc."""
+    """Measure the disk use of a fetch in the whole clone, .dvc included; links count once."""
     file = lab.large
     url = lab.nginx.url(file.name)
     with lab.clone([(file, url)]) as clone, lab.scratch(file, url) as scratch:
@@ -93,7 +93,7 @@ def disk(lab: Lab) -> Section:
 
 _REMARK = (
     "Blocks that the file system holds below the clone, `.dvc` included, less those before the "
-    "fetch; a link counts once. Archives are not part of this condition."
+    "fetch. A link counts once. Archives are not measured here."
 )
 
 
@@ -124,16 +124,16 @@ def _watched(made: Contender, folder: Path, whole: int) -> Contender:
 
 
 def _watch(folder: Path, seen: list[int], over: threading.Event) -> None:
-    while not over.wait(_LOOK):
+    while not over.wait(_POLL):
         seen.append(used(folder))
 
 
 def used(folder: Path) -> int:
-    """Return the bytes a folder takes on disk, each inode once; what vanishes meanwhile is none."""
+    """Return the bytes a folder uses on disk: each inode once, vanished files not at all."""
     blocks: dict[tuple[int, int], int] = {}
     for above, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):
-                told = Path(above, name).lstat()
-                blocks[told.st_dev, told.st_ino] = told.st_blocks * 512
+                stat = Path(above, name).lstat()
+                blocks[stat.st_dev, stat.st_ino] = stat.st_blocks * 512
     return sum(blocks.values())

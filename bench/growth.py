@@ -1,4 +1,4 @@
-"""What was measured of a growing catalogue, and what it says: tables, growth, what is bearable."""
+"""Results for a growing catalogue: tables, growth, and the sizes that remain comfortable."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMFORT = 10.0  # seconds that a person waits for `dvc status` without leaving
+COMFORT = 10.0  # seconds that a person is ready to wait for `dvc status`
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One command: seconds, those of the processor, peak bytes.
+    """One command: elapsed seconds, processor seconds, peak bytes.
 
-    Without a peak it was ended at the limit; with no seconds it was not even begun.
+    No peak: it was stopped at the limit. No seconds: it was not started.
     """
 
     seconds: float
@@ -24,7 +24,7 @@ class Measured:
     peak: int | None
 
     def cell(self) -> str:
-        """Return what the table says."""
+        """Return the cell of the table."""
         if not self.seconds:
             return "not measured"
         if self.peak is None:
@@ -34,9 +34,9 @@ class Measured:
 
 @dataclass
 class Results:
-    """(layout, entries, command) -> what was measured, and by what; never an assumption.
+    """(layout, entries, command) -> measurement; nothing here is assumed.
 
-    `pulls`: number of entries -> a pull's lists, after its reads beside those of the objects.
+    `pulls`: number of entries -> reads of a pull beside those of the objects, and its lists.
     """
 
     limit: float
@@ -46,7 +46,7 @@ class Results:
 
 
 def table(results: Results, command: str) -> str:
-    """Return one command's Markdown table: a row a layout, a column a size, the growth last."""
+    """Return the Markdown table of a command: a row per layout, a column per size, the growth."""
     sizes = sorted({number for _, number, _ in results.cells})
     rows = [["layout", *(f"{size:,}" for size in sizes), "growth"], ["---"] * (len(sizes) + 2)]
     for layout in dict.fromkeys(layout for layout, _, _ in results.cells):
@@ -56,7 +56,7 @@ def table(results: Results, command: str) -> str:
 
 
 def _growth(cells: Sequence[Measured]) -> str:
-    """Return by how much the processor's time grows from one size to the next."""
+    """Return the growth of processor time from one size to the next."""
     return ", ".join(
         f"x {b.processor / a.processor:.1f}" if b.peak else "?"
         for a, b in itertools.pairwise(cells)
@@ -65,13 +65,13 @@ def _growth(cells: Sequence[Measured]) -> str:
 
 
 def comfortable(results: Results) -> str:
-    """Return a list: up to how many measured entries each layout answers within the limit."""
-    told = []
+    """Return a list: the largest measured size at which each layout stays within the limit."""
+    lines = []
     for layout in dict.fromkeys(layout for layout, _, _ in results.cells):
         cells = {
             n: c for (of, n, name), c in results.cells.items() if (of, name) == (layout, "status")
         }
         good = [number for number, cell in cells.items() if cell.peak and cell.processor <= COMFORT]
         bound = f"up to {max(good):,} entries" if good else "at no size measured"
-        told.append(f"- {layout}: {bound}")
-    return "\n".join(told)
+        lines.append(f"- {layout}: {bound}")
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The condition in which DVC has nothing to do: nothing of ours may run, or be waited for."""
+"""The condition in which DVC has nothing to do, so that none of our stages may run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from bench.clone import Clone, Entry
 from bench.command import FailedError, Place, empty
 from bench.race import Contender, Row, race
 from bench.report import Section, Target
-from scripts.catalogue import inventory
 from tests.world import checkpoints, clones
 
 if TYPE_CHECKING:
@@ -21,26 +20,27 @@ if TYPE_CHECKING:
 
     from bench.lab import Lab
 
-_SCALE = 10_000  # the real graph's files are so much smaller than the real ones
+_SCALE = 10_000  # the files are smaller than the real ones by this factor
 _COMMANDS = (("dvc", "repro", "fetch_minimal"), ("dvc", "status"))
 _LIMIT = 1.0  # seconds
 _FLOOR = ("dvc", "root")
 _REMARK = (
-    "The 25 entries are this repository's own graph, with small files: a warm DVC reads none of "
-    "them, and each run must say so. `dvc root` is what starting DVC costs. "
-    "`dvc status` reads params.yaml anew for every stage: it grows with the square of the entries."
+    "The 25 entries are the graph of this repository, with small files. A warm DVC reads none of "
+    "them; each run is checked for that. `dvc root` shows the cost of starting DVC. "
+    "`dvc status` reads params.yaml again for every stage: its time grows with the square of the "
+    "number of entries."
 )
 
 
 def idle(lab: Lab) -> Section:
-    """Time commands that find everything up to date."""
+    """Time commands that find nothing to do."""
     real, large = lab.folder(), lab.folder()
     few, many = _real(real, lab.env), _synthetic(large, lab)
     named = [(few, "25 entries"), (many, f"{lab.plan.many:,} entries")]
     contenders = [_command(few, "", *_FLOOR)]
     contenders += [_command(place, what, *words) for place, what in named for words in _COMMANDS]
-    contenders[-1] = replace(contenders[-1], rounds=1)  # with many entries it takes minutes
-    race(contenders[: 1 + len(_COMMANDS)], 1)  # warm; the checkout has warmed the large one
+    contenders[-1] = replace(contenders[-1], rounds=1)  # it takes minutes with many entries
+    race(contenders[: 1 + len(_COMMANDS)], 1)  # warm up; the checkout warmed the large clone
     rows = [standing.row() for standing in race(contenders, lab.plan.rounds)]
     empty(real, large)
     targets = [Target(row.name, row.median, _LIMIT, "s") for row in rows[1 : 1 + len(_COMMANDS)]]
@@ -50,7 +50,7 @@ def idle(lab: Lab) -> Section:
 
 
 def _command(place: Place, what: str, *words: str) -> Contender:
-    """Time a command, and fail unless it says that it did nothing."""
+    """Time a command, and fail unless it reports that there was nothing to do."""
     name = " ".join(words)
 
     def action() -> list[float]:
@@ -58,7 +58,7 @@ def _command(place: Place, what: str, *words: str) -> Contender:
         printed = place.run(*words)
         took = time.perf_counter() - began
         if words != _FLOOR and ("Running stage" in printed or "up to date" not in printed):
-            raise FailedError(f"{name}: something was done")
+            raise FailedError(f"{name}: a stage ran")
         return [took]
 
     return Contender(f"{name}, {what}" if what else name, action, "")
@@ -69,16 +69,16 @@ def _ran(rows: Sequence[Row]) -> float:
 
 
 def _real(root: Path, env: dict[str, str]) -> Place:
-    """Make a clone of this very repository, everything in place, with small files."""
-    clones.copy(root)
+    """Make a clone of this repository with small files, all in place."""
+    clones.copy(root, clones.REPOSITORY)
     clones.pin(root, _SCALE)
     clones.commit(root, env)
-    _fill(root, [*checkpoints.files(_SCALE).values(), inventory.render(root).encode()])
+    _fill(root, checkpoints.files(_SCALE, root).values())
     return _checked_out(Place(root, env))
 
 
 def _synthetic(root: Path, lab: Lab) -> Place:
-    """Make a clone whose catalogue has many tiny entries, everything in place."""
+    """Make a clone whose catalogue has many tiny entries, all in place."""
     contents = {f"entry_{number}": f"{number}\n".encode() for number in range(lab.plan.many)}
     entries = [
         Entry(name, lab.nginx.url(name), len(data), _md5(data)) for name, data in contents.items()

@@ -1,4 +1,4 @@
-"""The condition in which a transfer is killed on its way and run again."""
+"""The condition that kills a transfer and runs it again."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from bench.servers import Proxy
 
 _SHARE = 0.6
-_LOOK = 0.001  # seconds between two looks at what was served
+_POLL = 0.001  # seconds between two reads of the counter
 _REMARK = (
-    "Missing is the size less what the file system holds of the file at the kill. A second run "
-    "ends with the file in its place and its md5 checked."
+    "Missing is the size less what the file system holds of the file at the kill. The second run "
+    "ends with the complete file and a checked md5."
 )
 
 
 def killed(lab: Lab) -> Section:
-    """Kill a transfer with SIGKILL on its way, run it again, and count what is served then."""
+    """Kill a transfer with SIGKILL, run it again, and count the bytes served then."""
     file = lab.large
     with servers.before(lab.nginx.http, lab.base) as proxy:
         url = servers.address(proxy.port, file.name)
@@ -75,7 +75,7 @@ def _wget(scratch: Scratch, proxy: Proxy) -> Contender:
 
 
 def _aria2(scratch: Scratch, proxy: Proxy) -> Contender:
-    made = rivals.aria2(scratch, "-c", "--file-allocation=none")  # else all blocks look written
+    made = rivals.aria2(scratch, "-c", "--file-allocation=none")  # all blocks would look written
     return _rival("aria2c -c -x8 --checksum", scratch, proxy, made)
 
 
@@ -89,17 +89,17 @@ def _rival(name: str, scratch: Scratch, proxy: Proxy, made: Contender) -> Conten
 
 
 def _stop(place: Place, words: tuple[str, ...], proxy: Proxy, whole: int) -> None:
-    """Start a command and kill all of it once so many bytes have been served."""
-    before = proxy.reuse_local()
+    """Start a command, and kill its process group once its share is served."""
+    before = proxy.wait_idle()
     process = place.start(*words)
     try:
         while process.poll() is None and proxy.served - before < _SHARE * whole:
-            time.sleep(_LOOK)
+            time.sleep(_POLL)
         if process.returncode is not None:
-            raise FailedError(f"{words[0]} ended before it could be killed")
+            raise FailedError(f"{words[0]} ended before the kill")
     finally:
         kill(process)
-    proxy.reuse_local()
+    proxy.wait_idle()
 
 
 def _held(folder: Path, pattern: str) -> int:
@@ -107,7 +107,7 @@ def _held(folder: Path, pattern: str) -> int:
 
 
 def _again(proxy: Proxy, run: Callable[[], object]) -> float:
-    """Run, and return how many MB were served meanwhile."""
-    before = proxy.reuse_local()
+    """Run, and return the MB that were served."""
+    before = proxy.wait_idle()
     run()
-    return (proxy.reuse_local() - before) / 1e6
+    return (proxy.wait_idle() - before) / 1e6

@@ -1,4 +1,4 @@
-"""What every condition works with: sizes, servers, files, folders."""
+"""What all conditions share: sizes, servers, files, folders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import clone, files, rivals, servers
-from bench.command import empty, tell
+from bench.command import empty, log
 from bench.files import MIB
 from tests.world import clones
 
@@ -40,7 +40,7 @@ QUICK = Plan(32 * MIB, 4 * MIB, 8, 64 * MIB, 25, 100, cut=4_000_000, rounds=1)
 
 @dataclass(frozen=True)
 class Lab:
-    """A temporary folder with nginx serving from it; nothing of it stays."""
+    """A temporary folder with nginx serving from it; all of it is removed at the end."""
 
     base: Path
     plan: Plan
@@ -49,15 +49,15 @@ class Lab:
     _made: dict[str, File] = field(default_factory=dict)
 
     def file(self, name: str, size: int) -> File:
-        """Return a served file of random bytes, made when it is first asked for."""
+        """Return a served file of random bytes, made at the first call."""
         if name not in self._made:
-            tell(f"making {name}: {size:,} bytes")
+            log(f"making {name}: {size:,} bytes")
             self._made[name] = files.make(self.base / "files" / name, size)
         return self._made[name]
 
     @property
     def large(self) -> File:
-        """The file that most conditions bring."""
+        """The file that most conditions download."""
         return self.file("large.bin", self.plan.large)
 
     def batch(self) -> list[File]:
@@ -70,7 +70,7 @@ class Lab:
 
     @contextmanager
     def clone(self, served: Sequence[tuple[File, str]], *, tls: bool = False) -> Iterator[Clone]:
-        """Make a clone whose catalogue holds these files at these addresses; remove it again."""
+        """Make a clone whose catalogue lists these files and URLs; remove it at the end."""
         root = self.folder()
         env = self.env | (self.trusting() if tls else {})
         entries = [rivals.entry(file, url) for file, url in served]
@@ -81,7 +81,7 @@ class Lab:
 
     @contextmanager
     def scratch(self, file: File, url: str, *, tls: bool = False) -> Iterator[rivals.Scratch]:
-        """Make a folder for the rivals; remove it again."""
+        """Make a folder for the rivals; remove it at the end."""
         folder = self.folder()
         env = self.env | (self.trusting() if tls else {})
         try:
@@ -94,14 +94,14 @@ class Lab:
         return Path(tempfile.mkdtemp(dir=self.base / "work"))
 
     def trusting(self) -> dict[str, str]:
-        """Return what makes every client trust the certificate of nginx."""
+        """Return the variables that make every client trust the certificate of nginx."""
         authority = str(self.nginx.authority)
         return dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), authority)
 
 
 @contextmanager
 def opened(plan: Plan) -> Iterator[Lab]:
-    """Start everything; stop and remove it at the end, whatever the end is."""
+    """Start all servers; always stop them and remove their files at the end."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         base = Path(folder)
         for name in ("files", "work"):

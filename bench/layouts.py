@@ -1,4 +1,4 @@
-"""The same catalogue of tiny checkpoints in several layouts, as if everything had been fetched."""
+"""One catalogue of tiny checkpoints in several layouts, as if all had been fetched."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-FAMILY = 25  # entries; this repository has as many in all
-_SHA256 = "a" * 64  # every entry has one here, as most have in params.yaml
+FAMILY = 25  # entries; the number in this repository
+_SHA256 = "a" * 64  # every entry has one here; in params.yaml most have one
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One checkpoint: its catalogue name, its path, the bytes it holds."""
+    """One checkpoint: its name in the catalogue, its path, its content."""
 
     name: str
     path: str
@@ -30,7 +30,7 @@ class Entry:
 
 
 def entries(number: int) -> list[Entry]:
-    """Return so many different checkpoints, 25 to a folder."""
+    """Return `number` different checkpoints, 25 to a folder."""
     return [
         Entry(f"entry_{i}", f"models/family_{i // FAMILY}/{i}.pth", f"{i}\n".encode())
         for i in range(number)
@@ -38,23 +38,23 @@ def entries(number: int) -> list[Entry]:
 
 
 def one_yaml(root: Path, made: Sequence[Entry]) -> None:
-    """As in this repository: one params.yaml, one dvc.yaml, a stage an entry."""
+    """Write the layout of this repository: one params.yaml, one dvc.yaml, a stage per entry."""
     _pipeline(root, made, "params.yaml")
 
 
 def one_json(root: Path, made: Sequence[Entry]) -> None:
-    """The same, with the catalogue in a json file."""
+    """Write the same, with the catalogue in a json file."""
     _pipeline(root, made, "catalogue.json")
 
 
 def families(root: Path, made: Sequence[Entry]) -> None:
-    """A folder for each family, with a dvc.yaml and a params.yaml of its own."""
+    """Write a folder for each family, with its own dvc.yaml and params.yaml."""
     for name, family in _families(made):
         _pipeline(root / "families" / name, family, "params.yaml", up="../../")
 
 
 def folders(root: Path, made: Sequence[Entry]) -> None:
-    """A stage for each family, whose out is the folder; the lock has one hash for it."""
+    """Write a stage for each family, whose out is the folder, with one hash in the lock."""
     stages = {}
     named: dict[str, Mapping[str, object]] = {}
     for name, family in _families(made):

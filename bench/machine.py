@@ -1,4 +1,4 @@
-"""What the numbers depend on: the machine, and the versions of everybody measured."""
+"""What the figures depend on: the machine, and the versions of all tools."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 
 def describe(folder: Path) -> dict[str, str]:
-    """Return what a reader needs to judge the numbers; `folder` is where the bytes are written."""
+    """Return what a reader needs to judge the figures; `folder` is where files are written."""
     load = os.getloadavg()[0]
     return {
         "processor": f"{len(os.sched_getaffinity(0))} cores, {_processor()}",
@@ -31,7 +31,7 @@ def describe(folder: Path) -> dict[str, str]:
         "file system": _file_system(folder),
         "load at the start": f"{load:.2f}",
         "Python": platform.python_version(),
-        "packages": ", ".join(f"{name} {_package(name)}" for name in _PACKAGES),
+        "packages": ", ".join(f"{name} {package(name)}" for name in _PACKAGES),
         "tools": ", ".join(f"{name} {_tool(*words)}" for name, words in _TOOLS.items()),
     }
 
@@ -49,7 +49,8 @@ def _file_system(folder: Path) -> str:
     return max(above, default=(0, "unknown"))[1]
 
 
-def _package(name: str) -> str:
+def package(name: str) -> str:
+    """Return the version of an installed package."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -59,6 +60,6 @@ def _package(name: str) -> str:
 def _tool(name: str, *words: str) -> str:
     if not (path := shutil.which(name)):
         return "not installed"
-    told = subprocess.run([path, *words], capture_output=True, text=True, check=False)  # noqa: S603
-    found = _VERSION.search(told.stdout + told.stderr)
+    done = subprocess.run([path, *words], capture_output=True, text=True, check=False)  # noqa: S603
+    found = _VERSION.search(done.stdout + done.stderr)
     return found[0] if found else "unknown"

@@ -1,4 +1,4 @@
-"""On paper: a thousand nodes start at once, and each wants the tree. Every figure is arithmetic."""
+"""On paper: a thousand nodes start at once, and each pulls the tree. All figures are arithmetic."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from tests.world.checkpoints import MIB, SIZES
 
 _MINIMAL = ("cotracker_ckpts/cotracker_stride_4_wind_8.pth", "samhq_ckpts/sam_hq_vit_h.pth")
-OBJECTS = len(SIZES) + 1  # with models.json
 
 # How gcsfs 2026.10 reads an object (gcsfs/core.py, _get_file and _get_file_concurrent): in one
 # request, or above a threshold in blocks, of which fsspec's prefetcher splits the first five in
-# three. tests/test_bucket.py counts the requests of such an object.
+# three. tests/storage/test_bucket.py counts the requests of such an object.
 _WHOLE = 100 * MIB  # _get_threshold_for_disk_reads
 _BLOCK = 16 * MIB  # chunk_size
 _SPLIT = 10  # requests more, for the first blocks
@@ -19,7 +18,7 @@ _SPLIT = 10  # requests more, for the first blocks
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What the arithmetic takes for granted; prices are list prices in dollars, to be checked."""
+    """The assumptions of the arithmetic; prices are list prices in dollars, to be checked."""
 
     nodes: int = 1000
     per_gib_far: float = 0.12  # out of the cloud, or to another continent
@@ -29,21 +28,21 @@ class Assumptions:
     region: float = 200.0  # Gbit/s out of a bucket's region, the default quota of a project
     node: float = 10.0  # Gbit/s into a node
     shared: float = 20.0  # GB/s out of the cluster's file system
-    reads: int = 5000  # a second that a new bucket serves before it has scaled up
+    reads: int = 5000  # per second, from a new bucket before it has scaled up
 
 
 GIVEN = Assumptions()
 
 
 def ranges(size: int) -> int:
-    """Return in how many requests gcsfs reads an object of so many bytes."""
+    """Return the number of requests in which gcsfs reads an object of `size` bytes."""
     return 1 if size <= _WHOLE else -(-size // _BLOCK) + _SPLIT
 
 
 def lines(more: int, lists: int, given: Assumptions = GIVEN) -> dict[str, str]:
     """Return placeholder -> figure.
 
-    `more` and `lists` are what one measured pull asked for beside the objects themselves.
+    `more` and `lists` are the reads and lists of one measured pull beside those of the objects.
     """
     return _bytes(given) | _requests(more, lists, given)
 
@@ -75,17 +74,17 @@ def _bytes(given: Assumptions) -> dict[str, str]:
 
 
 def _requests(more: int, lists: int, given: Assumptions) -> dict[str, str]:
-    small = sum(size <= _WHOLE for size in SIZES.values()) + 1
+    small = sum(size <= _WHOLE for size in SIZES.values())
     blocks = sum(ranges(size) for size in SIZES.values() if size > _WHOLE)
     reads = small + blocks + more
     price = given.nodes * (reads * given.per_million_reads + lists * given.per_million_lists) / 1e6
     warm = given.nodes * (given.per_million_reads + given.per_million_lists) / 1e6
     return {
-        "objects": str(OBJECTS),
+        "objects": str(len(SIZES)),
         "whole_mib": str(_WHOLE // MIB),
         "block_mib": str(_BLOCK // MIB),
         "small": str(small),
-        "large": str(OBJECTS - small),
+        "large": str(len(SIZES) - small),
         "blocks": str(blocks),
         "more": str(more),
         "reads": str(reads),

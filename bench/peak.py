@@ -1,7 +1,7 @@
-"""Run a command and write its peak memory (bytes) to a file; run as ``peak.py FILE COMMAND...``.
+"""Run a command and write its peak memory (bytes) to a file: ``peak.py FILE COMMAND...``.
 
-A process inherits the peak of whoever started it: this small one stands between, so that the
-number is the command's own. Children of the command count, each for itself.
+A process inherits the peak of its parent. This small process starts the command, so that the
+peak is the command's own. Children of the command count separately.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Run, wait, tell."""
+    """Run, wait, write."""
     pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
     _, status, usage = os.wait4(pid, 0)
     Path(sys.argv[1]).write_text(str(usage.ru_maxrss * 1024), encoding="ascii")

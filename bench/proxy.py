@@ -1,7 +1,7 @@
-"""A splice proxy in a process of its own: it counts reply bytes, cuts and slows connections.
+"""A splice proxy in its own process: it counts reply bytes, cuts and slows connections.
 
-Run as a file, with nothing but the standard library: ``proxy.py UPSTREAM COUNTERS CUT RATE``. It
-prints the port it listens on, and its life is that of its standard input.
+Run as a file, with the standard library alone: ``proxy.py UPSTREAM COUNTERS CUT RATE``. It
+prints its port, and ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PIPE_SIZE = 1031  # F_SETPIPE_SZ of fcntl.h; the module has a name for it since
 
 @dataclass
 class Counters:
-    """Two numbers in a file that another process reads while they grow."""
+    """Two numbers in a file that another process reads."""
 
     shared: mmap.mmap
     served: int = 0
@@ -43,26 +43,26 @@ class Counters:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a connection may: reply bytes until it is closed, bytes a second; 0 is no limit."""
+    """The limits of a connection: reply bytes until it is closed, bytes a second; 0 is no limit."""
 
     cut: int = 0
     rate: int = 0
 
 
 class Pump:
-    """Passes the replies of one connection on, without copying them through this process."""
+    """Passes the replies of one connection on without copying them into this process."""
 
     def __init__(self, counters: Counters, limits: Limits) -> None:
-        """Make the pipe that splice needs."""
+        """Open the pipe that splice needs."""
         self._counters, self._limits = counters, limits
         self._left = limits.cut or sys.maxsize
         self._due = 0.0
         self._out, self._in = os.pipe()
-        with contextlib.suppress(OSError):  # more than the user may have: the usual 64 kB do
+        with contextlib.suppress(OSError):  # above the user's limit: 64 kB suffice
             fcntl.fcntl(self._in, _PIPE_SIZE, _PIECE)
 
     def run(self, source: int, target: int) -> None:
-        """Pass bytes until the source ends or the connection has had its share."""
+        """Pass bytes until the source ends or the connection reaches its cut."""
         piece = _SLOWED if self._limits.rate else _PIECE
         while self._left and (got := os.splice(source, self._in, min(piece, self._left))):
             self._wait(got)
@@ -79,7 +79,7 @@ class Pump:
         os.close(self._out)
 
     def _wait(self, size: int) -> None:
-        # A connection that was idle saves nothing up: its next reply has no more than the rate.
+        # Idle time earns no credit: the next reply is not faster than the rate.
         if self._limits.rate:
             self._due = max(self._due, time.monotonic()) + size / self._limits.rate
             time.sleep(max(0.0, self._due - time.monotonic()))
@@ -96,7 +96,7 @@ def _serve(client: socket.socket, upstream: int, counters: Counters, limits: Lim
             asking.start()
             with contextlib.suppress(OSError):
                 pump.run(server.fileno(), client.fileno())
-            # The rest of what was sent must arrive: say that it is over, and let the client close.
+            # What was sent must arrive: shut down our side, and let the client close.
             client.shutdown(socket.SHUT_WR)
             asking.join()
     pump.close()
@@ -104,13 +104,13 @@ def _serve(client: socket.socket, upstream: int, counters: Counters, limits: Lim
 
 
 def _ask(client: socket.socket, server: socket.socket) -> None:
-    """Pass requests on until the client closes; after a cut they lead nowhere."""
+    """Pass requests on until the client closes; after a cut, discard them."""
     open_ = True
     with contextlib.suppress(OSError):
         while asked := client.recv(1 << 16):
             try:
                 server.sendall(asked)
-            except OSError:  # noqa: PERF203 - it is read on, so that the client can close
+            except OSError:  # noqa: PERF203 - keep reading, so that the client can close
                 open_ = False
     if open_:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Run contenders side by side: round after round, each from an empty start."""
+"""Run contenders side by side: in rounds, each from an empty start."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.command import FailedError, tell
+from bench.command import FailedError, log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
 def _nothing() -> None:
-    """Leave everything as it is."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Somebody to measure: `action` returns seconds per lap; reset and verify are not timed."""
+    """A tool to measure: `action` returns seconds per lap; reset and verify are not timed."""
 
     name: str
     action: Callable[[], Sequence[float]]
     checked: str
     reset: Callable[[], None] = _nothing
     verify: Callable[[], None] = _nothing
-    absent: str | None = None  # the tool that is not installed
-    rounds: int | None = None  # where fewer than the others
-    words: tuple[str, ...] = ()  # the first command, for who starts it in another way
+    absent: str | None = None  # the missing tool
+    rounds: int | None = None  # if fewer than the others
+    words: tuple[str, ...] = ()  # the first command, for a caller that starts it differently
 
 
 @dataclass
 class Row:
-    """What was measured of one contender, all in one unit, or why there is nothing."""
+    """The values of one contender, all in one unit, or the reason why there are none."""
 
     name: str
     checked: str = ""
@@ -58,21 +58,21 @@ class Row:
 
 @dataclass
 class Standing:
-    """One contender's laps, a list a round, or why it is out."""
+    """The laps of one contender, a list for each round, or the reason why it was dropped."""
 
     contender: Contender
     laps: list[list[float]] = field(default_factory=list)
     failure: str | None = None
 
     def row(self, name: str = "", *, lap: int | None = None, unit: str = "s") -> Row:
-        """Return the sums of all laps, or one of them, as a row."""
+        """Return the sum of all laps, or one lap, of each round as a row."""
         values = [sum(run) if lap is None else run[lap] for run in self.laps]
         name, checked = name or self.contender.name, self.contender.checked
         return Row(name, "" if self.failure else checked, values, self.failure, unit)
 
 
 def race(contenders: Sequence[Contender], rounds: int) -> list[Standing]:
-    """Run every contender once a round, the order moving on by one; who fails once is out."""
+    """Run each contender once a round, in rotating order; drop a contender that fails."""
     standings = [Standing(contender) for contender in contenders]
     for standing in standings:
         if standing.contender.absent:
@@ -94,8 +94,8 @@ def _run(standing: Standing, number: int) -> None:
         contender.reset()
     except FailedError as error:
         standing.failure = f"failed: {error}"
-        tell(f"  round {number + 1}: {contender.name}: {standing.failure}")
+        log(f"  round {number + 1}: {contender.name}: {standing.failure}")
     else:
         standing.laps.append(laps)
         shown = " + ".join(f"{lap:.3f}" for lap in laps[:4])
-        tell(f"  round {number + 1}: {contender.name}: {shown}")
+        log(f"  round {number + 1}: {contender.name}: {shown}")

@@ -1,4 +1,4 @@
-"""Say what was measured: Markdown for people, JSON for programs."""
+"""Write the results: Markdown for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SECTION = re.compile(r"^## +(\w+) *$", re.MULTILINE)
 
 
 _HEAD = (
-    "`make bench` wrote this on {date}. Everything runs side by side, interleaved, against one "
-    "nginx on loopback: {rounds} unless a row says otherwise, each from an empty cache."
+    "Written by `make bench` on {date}. All tools run interleaved against one nginx on loopback: "
+    "{rounds} unless a row says otherwise, each from an empty cache."
 )
 
 
 @dataclass(frozen=True)
 class Target:
-    """What ours must reach: the measured value, and the limit it is held against."""
+    """A goal of ours: the measured value and its limit."""
 
     what: str
     value: float | None
@@ -40,7 +40,7 @@ class Target:
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     def cells(self) -> list[str]:
-        """Return the cells of its row in a table: what, target, measured, met."""
+        """Return the cells of a table row: what, limit, measured, met."""
         bound = f"at {'least' if self.at_least else 'most'} {_number(self.limit, self.unit)}"
         if self.value is None:
             return [self.what, bound, "not measured", "not measured"]
@@ -49,7 +49,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Section:
-    """One condition: its rows, the targets, and who the ratios refer to (names of rows)."""
+    """One condition: its rows, its targets, and the rows that ratios refer to."""
 
     key: str
     title: str
@@ -61,7 +61,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole run: when, on what, how, and every condition."""
+    """A whole run: date, machine, rounds and every condition."""
 
     date: str
     machine: Mapping[str, str]
@@ -71,7 +71,7 @@ class Report:
 
 
 def markdown(report: Report, notes: Mapping[str, str]) -> str:
-    """Return the document; a note of notes.md stands under the table it belongs to."""
+    """Return the page; a note of notes.md follows the table of its condition."""
     parts = [
         "# Performance",
         _HEAD.format(date=report.date, rounds=_rounds(report.rounds)),
@@ -87,18 +87,18 @@ def markdown(report: Report, notes: Mapping[str, str]) -> str:
 
 
 def as_json(report: Report) -> str:
-    """Return everything that was measured, every single run of it."""
+    """Return all values, one for each run."""
     document = asdict(report)
-    for section, told in zip(report.sections, document["sections"], strict=True):
-        for target, cells in zip(section.targets, told["targets"], strict=True):
+    for section, shown in zip(report.sections, document["sections"], strict=True):
+        for target, cells in zip(section.targets, shown["targets"], strict=True):
             cells["met"] = target.met
-        for row, cells in zip(section.rows, told["rows"], strict=True):
+        for row, cells in zip(section.rows, shown["rows"], strict=True):
             cells["median"] = row.median
     return json.dumps(document, indent=2) + "\n"
 
 
 def read_notes(path: Path) -> dict[str, str]:
-    """Return condition -> text out of notes.md, whose headings are the conditions' keys."""
+    """Return condition -> text from notes.md, whose headings are the keys of conditions."""
     if not path.exists():
         return {}
     _, *parts = _SECTION.split(path.read_text(encoding="utf-8"))
@@ -112,9 +112,9 @@ def _summary(sections: Sequence[Section]) -> str:
     met = sum(target.met is True for target in targets)
     unknown = sum(target.met is None for target in targets)
     missed = [s.title for s in sections if any(target.met is False for target in s.targets)]
-    said = f"{met} of {len(targets)} targets are met"
-    said += f", {unknown} could not be measured" if unknown else ""
-    return f"{said}." + (f" Missed: {'; '.join(missed)}." if missed else "")
+    text = f"{met} of {len(targets)} targets are met"
+    text += f", {unknown} could not be measured" if unknown else ""
+    return f"{text}." + (f" Missed: {'; '.join(missed)}." if missed else "")
 
 
 def _section(section: Section, rounds: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a user would pick: each brings one file to its place, and says what it checked."""
+"""The tools that a user would choose instead: each downloads one file; `checked` says how."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ with open(name, "wb") as file:
 
 @dataclass(frozen=True)
 class Scratch:
-    """A folder in which rivals bring one file from one address; `authority` is for TLS."""
+    """A folder in which rivals download one file from one URL; `authority` is for TLS."""
 
     folder: Path
     env: Mapping[str, str]
@@ -55,11 +55,11 @@ class Scratch:
 
     @property
     def place(self) -> Place:
-        """Where the rivals' commands run."""
+        """The place where the rivals' commands run."""
         return Place(self.folder, self.env)
 
     def target(self) -> Path:
-        """Return where the file is to lie."""
+        """Return the path of the downloaded file."""
         return self.folder / self.file.name
 
     def reset(self) -> None:
@@ -70,19 +70,19 @@ class Scratch:
         sums.write_text(f"{self.file.md5}  {self.file.name}\n", "ascii")
 
     def verify(self) -> None:
-        """Raise FailedError unless the file is in place with the size it must have."""
+        """Raise FailedError unless the file exists with the right size."""
         path = self.target()
         if not path.is_file() or path.stat().st_size != self.file.size:
-            raise FailedError("the file is not in its place")
+            raise FailedError("the file is missing or has the wrong size")
 
 
 def entry(file: File, url: str) -> Entry:
-    """Return the catalogue's entry of a served file."""
+    """Return the catalogue entry of a served file."""
     return Entry(file.path.stem, url, file.size, file.md5)
 
 
 def ours(clone: Clone) -> Contender:
-    """Return our own way: the real DVC stage, from an empty cache."""
+    """Return our contender: the real DVC stage, from an empty cache."""
     name = clone.entries[0].name
 
     def action() -> list[float]:
@@ -104,8 +104,8 @@ def all_of(scratch: Scratch) -> list[Contender]:
 
 
 def bare(file: File) -> Contender:
-    """Return the floor: the md5 of the file in this very process, from memory."""
-    return Contender(BARE, lambda: [bare_md5(file.path)], "nothing brought")
+    """Return the lower bound: the md5 of the file in this process, from memory."""
+    return Contender(BARE, lambda: [bare_md5(file.path)], "no download")
 
 
 def wget(scratch: Scratch, *more: str) -> Contender:
@@ -121,14 +121,14 @@ def curl(scratch: Scratch) -> Contender:
 
 
 def aria2(scratch: Scratch, *more: str) -> Contender:
-    """Return aria2c with eight connections and its own check; falloc spares it writing twice."""
+    """Return aria2c with eight connections and its own check; falloc avoids writing twice."""
     words = ["aria2c", *_ARIA2]
     words += [f"--ca-certificate={scratch.authority}", f"--checksum=md5={scratch.file.md5}", *more]
     return _commands(ARIA2, scratch, [*words, scratch.url])
 
 
 def import_url(scratch: Scratch) -> Contender:
-    """Return DVC's own way in a repository of its own: it hashes, and we read what it recorded."""
+    """Return DVC's own import in a separate repository: it hashes; we check what it recorded."""
 
     def reset() -> None:
         scratch.reset()
@@ -146,20 +146,20 @@ def import_url(scratch: Scratch) -> Contender:
 
 
 def hugging_face(scratch: Scratch) -> Contender:
-    """Return what huggingface_hub downloads with; without its Hub it knows no hash."""
+    """Return the download function of huggingface_hub; without its Hub it knows no hash."""
     given = [scratch.url, str(scratch.file.size), scratch.file.name]
     made = _commands(HF, scratch, [sys.executable, "-c", _HF, *given])
     return replace(_needs(made, "huggingface_hub"), checked="size only, md5 not checked")
 
 
 def pooch(scratch: Scratch) -> Contender:
-    """Return pooch with the md5 it must be."""
+    """Return pooch with the expected md5."""
     given = [scratch.url, scratch.file.md5, scratch.file.name]
     return _needs(_commands(POOCH, scratch, [sys.executable, "-c", _POOCH, *given]), "pooch")
 
 
 def wget_each(scratch: Scratch, files: Mapping[str, File]) -> Contender:
-    """Return wget and md5sum for several files, one after another; keys are addresses."""
+    """Return wget and md5sum for several files, one after another; keys are URLs."""
     steps: list[list[str]] = []
     for url, file in files.items():
         check = 'echo "$1  $2" | md5sum -c --status'
@@ -168,7 +168,7 @@ def wget_each(scratch: Scratch, files: Mapping[str, File]) -> Contender:
 
 
 def aria2_list(scratch: Scratch, files: Mapping[str, File]) -> Contender:
-    """Return aria2c with a list of addresses and checksums."""
+    """Return aria2c with a list of URLs and checksums."""
 
     def reset() -> None:
         scratch.reset()
@@ -192,10 +192,10 @@ def _commands(name: str, scratch: Scratch, *steps: list[str]) -> Contender:
         return [scratch.place.timed(*words) for words in steps]
 
     tool = steps[0][0]
-    there = shutil.which(tool, path=scratch.env["PATH"]) is not None
+    installed = shutil.which(tool, path=scratch.env["PATH"]) is not None
     first = tuple(steps[0])
     made = Contender(name, action, "md5", scratch.reset, scratch.verify, words=first)
-    return made if there else replace(made, absent=tool)
+    return made if installed else replace(made, absent=tool)
 
 
 def _needs(made: Contender, module: str) -> Contender:

@@ -2,7 +2,7 @@
 
 Catalogues of 25, 250 and 2,500 tiny checkpoints, in several layouts: time and peak memory of
 `dvc status`, of `dvc repro` with nothing to do, and of push and pull against a bucket on loopback.
-Each runs once and for so long at most; what takes longer is told as such.
+Each command runs once. One that exceeds the limit is stopped, and the page says so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from bench import machine, paper, peak
-from bench.command import FailedError, empty, kill, tell
+from bench.command import FailedError, empty, kill, log
 from bench.growth import COMFORT, Measured, Results, comfortable, table
 from bench.layouts import LAYOUTS, entries
 from tests.world import bucket as gcs
@@ -47,11 +47,11 @@ class Project:
     env: Mapping[str, str]
 
     def measure(self, words: Sequence[str], says: str, limit: float) -> Measured:
-        """Run a command for `limit` seconds at most; raise FailedError if it says anything else."""
-        told = self.root.parent / "peak"
+        """Run a command for at most `limit` seconds; raise FailedError unless it prints `says`."""
+        written = self.root.parent / "peak"
         began, used = time.perf_counter(), _processor()
         process = subprocess.Popen(  # noqa: S603 - the words are the benchmark's own
-            [sys.executable, "-IS", str(peak.__file__), str(told), *words],
+            [sys.executable, "-IS", str(peak.__file__), str(written), *words],
             cwd=self.root,
             env=dict(self.env),
             text=True,
@@ -68,17 +68,17 @@ class Project:
         if process.returncode or says not in printed:
             raise FailedError(f"{' '.join(words)}: {printed.strip()[-300:]}")
         took = time.perf_counter() - began
-        return Measured(took, _processor() - used, int(told.read_text("ascii")))
+        return Measured(took, _processor() - used, int(written.read_text("ascii")))
 
 
 def _processor() -> float:
-    """Return the seconds of processor that all children so far have taken."""
+    """Return the processor seconds of all children so far."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def make(base: Path, layout: str, number: int, bucket: gcs.Bucket) -> Project:
-    """Make a project whose files are all in its cache and in place, with the bucket as remote."""
+    """Make a project with all files in cache and in place, and the bucket as its remote."""
     root, env = base / "project", clones.isolated(base / "home") | bucket.env
     root.mkdir()
     remote = f"gs://{bucket.name}/{layout.replace(' ', '_')}/{number}"
@@ -100,7 +100,7 @@ def make(base: Path, layout: str, number: int, bucket: gcs.Bucket) -> Project:
 
 
 def run(layout: str, number: int, bucket: gcs.Bucket, results: Results) -> None:
-    """Measure every command on one catalogue."""
+    """Measure all commands on one catalogue."""
     with tempfile.TemporaryDirectory(prefix="scale-", ignore_cleanup_errors=True) as folder:
         project = make(Path(folder), layout, number, bucket)
         for name, words in COMMANDS.items():
@@ -111,25 +111,25 @@ def run(layout: str, number: int, bucket: gcs.Bucket, results: Results) -> None:
             if name != "pull" or results.cells[layout, number, "push"].peak:
                 cell = project.measure(words, _SAYS[name], results.limit)
             results.cells[layout, number, name] = cell
-            tell(f"{layout}, {number:,} entries: {name}: {cell.cell()}")
+            log(f"{layout}, {number:,} entries: {name}: {cell.cell()}")
     asked = [request.url for request in bucket.requests[before:]]
     lists = sum("prefix=" in url for url in asked)
     results.pulls.setdefault(number, (len(asked) - lists - number, lists))
 
 
 def facts(folder: Path) -> dict[str, str]:
-    """Return when and on what is measured, in `folder`."""
+    """Return date, machine and DVC's version; `folder` is where files are written."""
     described = machine.describe(folder)
     keep = ("processor", "memory", "kernel", "file system", "Python")
     return {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "machine": "; ".join(f"{key}: {described[key]}" for key in keep),
-        "dvc": machine._package("dvc"),  # noqa: SLF001
+        "dvc": machine.package("dvc"),
     }
 
 
 def measured(results: Results) -> dict[str, str]:
-    """Return placeholder -> figure of all that was measured."""
+    """Return placeholder -> measured figure."""
     return {
         **results.facts,
         "limit": f"{results.limit:.0f}",
@@ -139,13 +139,13 @@ def measured(results: Results) -> dict[str, str]:
 
 
 def render(figures: Mapping[str, str], more: int, lists: int) -> str:
-    """Return the page: a function of the template, bench/paper.py and what was measured alone."""
+    """Return the page: a function of the template, bench/paper.py and the measurements alone."""
     given = {"comfort": f"{COMFORT:.0f}", **paper.lines(more, lists)}
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(given, **figures)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, measure, write; Ctrl-C leaves no process and no file behind."""
+    """Parse, measure, write; after Ctrl-C no process and no file remains."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[25, 250, 2500], metavar="N")
     parser.add_argument("--limit", type=float, default=300, help="seconds a command may take")
@@ -159,10 +159,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                     run(layout, number, bucket, results)
                 _write(results, given.out)
     except KeyboardInterrupt:
-        tell("stopped")
+        log("stopped")
         return 130
     except FailedError as error:
-        tell(f"error: {error}")
+        log(f"error: {error}")
         return 1
     return 0
 
@@ -171,7 +171,7 @@ def _write(results: Results, page: Path) -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
     more, lists = results.pulls[min(results.pulls)]
     page.write_text(render(measured(results), more, lists), encoding="utf-8")
-    tell(f"wrote {page}")
+    log(f"wrote {page}")
 
 
 if __name__ == "__main__":

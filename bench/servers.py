@@ -1,4 +1,4 @@
-"""The servers everybody is measured against: nginx, and splice proxies before it."""
+"""The servers of the benchmark: nginx, and splice proxies in front of it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _PATIENCE = 10.0  # seconds until a server must listen
 
 @dataclass(frozen=True)
 class Nginx:
-    """A running nginx: its ports on loopback, and the CA that its certificate is of."""
+    """A running nginx: its ports on loopback, and the CA of its certificate."""
 
     http: int
     https: int
@@ -66,17 +66,17 @@ class Nginx:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A running proxy: its port, and what it has counted."""
+    """A running proxy: its port and its counters."""
 
     port: int
     counters: Path
 
     @property
     def served(self) -> int:
-        """Reply bytes passed on so far, heads of answers included."""
+        """Reply bytes passed on so far, headers included."""
         return self._read()[0]
 
-    def reuse_local(self) -> int:
+    def wait_idle(self) -> int:
         """Wait until no connection is open, and return the bytes passed on."""
         ends = time.monotonic() + _PATIENCE
         while self._read()[1] and time.monotonic() < ends:
@@ -95,7 +95,7 @@ def address(port: int, name: str, *, tls: bool = False) -> str:
 
 @contextmanager
 def nginx(folder: Path, files: Path) -> Iterator[Nginx]:
-    """Run nginx from a folder of its own, serving `files`."""
+    """Run nginx in `folder`, serving `files`."""
     folder.mkdir()
     authority = folder / "ca.pem"
     _certify(folder, authority)
@@ -112,16 +112,16 @@ def nginx(folder: Path, files: Path) -> Iterator[Nginx]:
 
 @contextmanager
 def before(port: int, folder: Path, *, cut: int = 0, rate: int = 0) -> Iterator[Proxy]:
-    """Run a proxy before a port; a connection has `cut` bytes, and `rate` bytes a second."""
+    """Run a proxy in front of a port; a connection gets `cut` bytes, at `rate` bytes a second."""
     counters = folder / f"counters-{time.monotonic_ns()}"
     counters.write_bytes(bytes(struct.calcsize(proxy.LAYOUT)))
     given = [str(port), str(counters), str(cut), str(rate)]
     words = bound([sys.executable, "-IS", str(proxy.__file__), *given])
     with _running(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        told = process.stdout.readline() if process.stdout else b""
-        if not told.strip():
+        line = process.stdout.readline() if process.stdout else b""
+        if not line.strip():
             raise FailedError("the proxy did not start")
-        yield Proxy(int(told), counters)
+        yield Proxy(int(line), counters)
 
 
 @contextmanager

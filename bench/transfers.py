@@ -1,4 +1,4 @@
-"""Conditions in which one file is brought: unthrottled, over TLS, slowed, cut."""
+"""Conditions that download one file: unthrottled, over TLS, slowed, cut."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def size(number: int) -> str:
 
 
 def ratio(one: float | None, other: float | None) -> float | None:
-    """Divide, where both were measured."""
+    """Divide, if both were measured."""
     return one / other if one is not None and other else None
 
 
 def single(lab: Lab, *, tls: bool = False) -> Section:
-    """One large file, as fast as it goes, by everybody."""
+    """Download one large file at full speed, with every tool."""
     file = lab.large
     url = lab.nginx.url(file.name, tls=tls)
     with lab.clone([(file, url)], tls=tls) as clone, lab.scratch(file, url, tls=tls) as scratch:
@@ -50,16 +50,16 @@ def single(lab: Lab, *, tls: bool = False) -> Section:
     return Section("single", f"{size(file.size)}, unthrottled", rows, targets, _RATIOS)
 
 
-_TLS = "Client and server share the machine's cores for the encryption. No targets are set here."
+_TLS = "Client and server share the cores for encryption. There are no targets here."
 
 
 def over_tls(lab: Lab) -> Section:
-    """Bring the same over TLS."""
+    """Download the same file over TLS."""
     return single(lab, tls=True)
 
 
 def throttled(lab: Lab) -> Section:
-    """One large file from a server that gives each connection so much and no more."""
+    """Download one large file from a server that limits the rate of each connection."""
     file, rate = lab.large, lab.plan.rate
     with servers.before(lab.nginx.http, lab.base, rate=rate) as proxy:
         url = servers.address(proxy.port, file.name)
@@ -71,14 +71,15 @@ def throttled(lab: Lab) -> Section:
     targets = [Target("wget alone / ours", ratio(alone.median, rows[0].median), 7, at_least=True)]
     title = f"{size(file.size)}, {rate / 1e6:g} MB/s per connection"
     remark = (
-        "The proxy before nginx slows each connection: nginx's own `limit_rate` counts per request "
-        "and would favour many small ranges. The rivals left out use one connection, as wget does."
+        "A proxy in front of nginx slows each connection: nginx's own `limit_rate` counts per "
+        "request and would favour many small ranges. The other rivals use one connection, like "
+        "wget."
     )
     return Section("throttled", title, rows, targets, _RATIOS, remark)
 
 
 def cut(lab: Lab) -> Section:
-    """One large file from a server that closes every connection after so many bytes."""
+    """Download one large file from a server that closes each connection after `cut` bytes."""
     file, limit = lab.large, lab.plan.cut
     with ExitStack() as stack:
         contenders: list[Contender] = []
@@ -101,8 +102,8 @@ def cut(lab: Lab) -> Section:
 
 
 _CUT = (
-    "Cut and uncut go through the same splice proxy. curl and dvc import-url give up at the first "
-    "cut; wget as it is waits a second longer each time and gives up after twenty."
+    "Cut and uncut use the same splice proxy. curl and dvc import-url give up at the first cut. "
+    "wget without options waits a second longer after each cut and gives up after twenty."
 )
 
 
@@ -113,12 +114,12 @@ def _patient(scratch: Scratch) -> Contender:
 
 
 def _counting(made: Contender, name: str, proxy: Proxy) -> Contender:
-    """Make two laps of a contender: seconds, and the bytes that were served to it."""
+    """Turn a contender's result into two laps: seconds, and bytes served."""
 
     def action() -> list[float]:
-        before = proxy.reuse_local()
+        before = proxy.wait_idle()
         seconds = sum(made.action())
-        return [seconds, float(proxy.reuse_local() - before)]
+        return [seconds, float(proxy.wait_idle() - before)]
 
     return replace(made, name=name, action=action)
 

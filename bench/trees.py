@@ -1,4 +1,4 @@
-"""Conditions of many files: a batch that is brought, and a tree that is there already."""
+"""Conditions with many files: a batch to download, and a tree that is already in place."""
 
 from __future__ import annotations
 
@@ -18,22 +18,19 @@ if TYPE_CHECKING:
     from bench.clone import Clone
     from bench.lab import Lab
 
-PREFETCH = "python -m scripts.fetch (ours)"
-_NO_PREFETCH = "Not measured: this tree has no `python -m scripts.prefetch` yet."
+FETCH = "python -m scripts.fetch (ours)"
 
 
 def batch(lab: Lab) -> Section:
-    """Several files at once, then the `dvc repro` that only links them."""
+    """Download several files at once, then run the `dvc repro` that finds them done."""
     served = {lab.nginx.url(file.name): file for file in lab.batch()}
     title = f"{len(served)} x {size(lab.plan.small)}, unthrottled"
     first = next(iter(served.values()))
     with ExitStack() as stack:
         clone = stack.enter_context(lab.clone([(file, url) for url, file in served.items()]))
         scratch = stack.enter_context(lab.scratch(first, lab.nginx.url(first.name)))
-        if not has_prefetch(clone):
-            return Section("batch", title, remark=_NO_PREFETCH)
         contenders = [
-            _prefetched(clone),
+            _fetched(clone),
             rivals.wget_each(scratch, served),
             rivals.aria2_list(scratch, served),
         ]
@@ -41,22 +38,14 @@ def batch(lab: Lab) -> Section:
     alone, after = ours.row(lap=0), ours.row(f"dvc repro of all {len(served)}, after it", lap=1)
     stage = after.median / len(served) if after.median else None
     targets = [
-        Target("prefetch / (wget && md5sum)", ratio(alone.median, wget.row().median), 0.5),
+        Target("ours / (wget && md5sum)", ratio(alone.median, wget.row().median), 0.5),
         Target("dvc repro after it, a stage", stage, 0.35, "s"),
     ]
     rows = [alone, replace(after, checked=""), wget.row(), aria2.row()]
     return Section("batch", title, rows, targets, {"ours": alone.name, "wget": rows[2].name})
 
 
-def has_prefetch(clone: Clone) -> bool:
-    """Tell whether the clone's scripts know the command."""
-    try:
-        return "usage" in clone.place.run(sys.executable, "-m", "scripts.fetch", "--help")
-    except FailedError:
-        return False
-
-
-def _prefetched(clone: Clone) -> Contender:
+def _fetched(clone: Clone) -> Contender:
     names = [entry.name for entry in clone.entries]
     stages = [f"fetch@{name}" for name in names]
 
@@ -64,19 +53,16 @@ def _prefetched(clone: Clone) -> Contender:
         fetched = clone.place.timed(sys.executable, "-m", "scripts.fetch", *names)
         return [fetched, clone.place.timed("dvc", "repro", *stages)]
 
-    return Contender(PREFETCH, action, "md5, before it gets its name", clone.reset, clone.verify)
+    return Contender(FETCH, action, "md5, before it gets its name", clone.reset, clone.verify)
 
 
 def adopt(lab: Lab) -> Section:
-    """Take over a correct tree that somebody brought by hand."""
+    """Adopt a correct tree that was downloaded by other means."""
     count, each = lab.plan.few, lab.plan.tree // lab.plan.few
     title = f"existing correct tree of {size(lab.plan.tree)} in {count} files"
     folder = lab.folder()
     made = [files.make(folder / f"file_{number}.bin", each) for number in range(count)]
     with lab.clone([(file, lab.nginx.url(file.name)) for file in made]) as clone:
-        if not has_prefetch(clone):
-            empty(folder)
-            return Section("adopt", title, remark=_NO_PREFETCH)
         for file, entry in zip(made, clone.entries, strict=True):
             (clone.root / entry.path).parent.mkdir(parents=True, exist_ok=True)
             file.path.rename(clone.root / entry.path)
@@ -85,12 +71,12 @@ def adopt(lab: Lab) -> Section:
     empty(folder)
     speed = ratio(rows[1].median, rows[0].median)
     targets = [Target("md5sum -c / ours", speed, 1.6, at_least=True)]
-    return Section("adopt", title, rows, targets, {"ours": PREFETCH, "md5sum": rows[1].name})
+    return Section("adopt", title, rows, targets, {"ours": FETCH, "md5sum": rows[1].name})
 
 
 def _adopted(clone: Clone) -> Contender:
     def reset() -> None:
-        # Another time is another file for DVC's state: what it remembered counts no more.
+        # With a new mtime, DVC's state takes each file for a new one and hashes it again.
         empty(clone.root / ".dvc/cache", clone.root / ".dvc/tmp/fetch")
         for entry in clone.entries:
             (clone.root / entry.path).chmod(0o644)
@@ -104,7 +90,7 @@ def _adopted(clone: Clone) -> Contender:
     def action() -> list[float]:
         return [clone.place.timed(sys.executable, "-m", "scripts.fetch", "complete")]
 
-    return Contender(PREFETCH, action, "md5, and linked into the cache", reset, verify)
+    return Contender(FETCH, action, "md5, and linked into the cache", reset, verify)
 
 
 def _summed(clone: Clone, jobs: int) -> Contender:

@@ -1,4 +1,4 @@
-"""The condition of a look at all publishers, whose answers come late: they are awaited at once."""
+"""The condition that asks all publishers, whose answers are delayed: requests run in parallel."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
     from bench.lab import Lab
 
-_SCALE = 10_000  # bodies are not asked for, so they may be small
+_SCALE = 10_000  # no body is requested, so bodies may be small
 _SOURCES = 21
-_DELAY = 0.1  # seconds, before every answer: a far publisher's
+_DELAY = 0.1  # seconds before every answer, as from a distant publisher
 _LIMIT = 3.0  # seconds
 _COMMAND = ("python", "-m", "scripts.upstream")
 _REMARK = (
-    "The publishers are those of the tests, on loopback and with every host's own TLS; each answer "
-    "is held back for 100 ms, and a redirect is an answer, too. No file is downloaded."
+    "The publishers are those of the tests: on loopback, with TLS for each host. Each answer is "
+    "delayed by 100 ms; a redirect counts as an answer. No file is downloaded."
 )
 
 
 def upstream(lab: Lab) -> Section:
-    """Time the question whether every publisher still serves what is pinned."""
+    """Time the check that every publisher still serves what is pinned."""
     root = lab.folder()
-    with World(scale=_SCALE) as world:
+    with World(scale=_SCALE, root=clones.REPOSITORY) as world:
         place = _clone(root, lab.env | world.env)
         place.run(*_COMMAND, "--record")
         world.fault("*", Fault.delay(_DELAY))
-        action = partial(_look, place, world)
+        action = partial(_check, place, world)
         made = Contender(" ".join(_COMMAND), action, f"{_SOURCES} states known, no body")
         rows = [standing.row() for standing in race([made], lab.plan.rounds)]
     empty(root)
@@ -43,16 +43,16 @@ def upstream(lab: Lab) -> Section:
 
 
 def _clone(root: Path, env: dict[str, str]) -> Place:
-    clones.copy(root)
+    clones.copy(root, clones.REPOSITORY)
     clones.pin(root, _SCALE)
     clones.commit(root, env)
     return Place(root, env)
 
 
-def _look(place: Place, world: World) -> list[float]:
-    """Time the command, and fail unless it asked for every source and for no body."""
+def _check(place: Place, world: World) -> list[float]:
+    """Time the command, and fail unless it asked about every source and downloaded no body."""
     asked = len(world.requests)
-    took = place.timed(*_COMMAND)  # which fails unless the state of every source is known
+    took = place.timed(*_COMMAND)  # fails unless the state of every source is known
     if len(world.requests) - asked < _SOURCES or world.served():
-        raise FailedError("not every publisher was asked, or one for its file")
+        raise FailedError("a publisher was not asked, or a file was downloaded")
     return [took]

@@ -1,9 +1,9 @@
-"""Add a checkpoint to the catalogue: fetched from its publisher, pinned, sealed, ready to commit.
+"""Add a checkpoint to the catalogue: download it, pin it, seal the catalogue, print the diff.
 
-URL is what a browser shows or copies: the file itself, a share link of Google Drive or Dropbox,
-a file's page on Hugging Face or GitHub. A branch on Hugging Face becomes the commit it is at.
-Give --md5 or --sha256 where the publisher states one; without, the first bytes are trusted. In
-either case they are refused if loading them would run more than imports.yaml allows.
+URL is the file's own address, a share link of Google Drive or Dropbox, or the page of a file on
+Hugging Face or GitHub. A branch on Hugging Face is replaced by its current commit. Give --md5 or
+--sha256 if the publisher states one; without a hash the first download is trusted. In either case
+the file is refused if loading it would run more than imports.yaml allows.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 from scripts.checkout.outcome import Origin, report
 from scripts.console.command import command, parser
-from scripts.console.progress import note
-from scripts.curation import add, changes
+from scripts.console.progress import note, say
+from scripts.curation import git, transaction
+from scripts.curation.add import add
+from scripts.curation.entry import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,13 +32,14 @@ def main(argv: Sequence[str] | None) -> None:
     """Import one file into the current folder's catalogue and print the diff."""
     given = vars(_parser().parse_args(argv))
     md5 = given.pop("md5")
-    entry = add.described(given.pop("url"), given.pop("path"), **given)
-    with changes.alone(Path.cwd()) as clone:
-        for outcome in add.import_url(clone, entry, md5):
+    entry = described(given.pop("url"), given.pop("path"), **given)
+    with transaction.alone(Path.cwd()) as clone:
+        for outcome in add(clone, entry, md5):
             report(outcome)
             if outcome.origin is not Origin.DOWNLOADED:
-                note("  its address was not asked: these bytes were here")
-        changes.show(clone.root, f"Add {entry.name}", added=entry.path)
+                note("  URL was not requested: the file was available locally")
+        say(git.diff(clone.root))
+        note(git.keep_or_undo(clone.root, f"Add {entry.name}", added=entry.path))
 
 
 def _digest(kind: str) -> Callable[[str], str]:
@@ -49,11 +52,11 @@ def _digest(kind: str) -> Callable[[str], str]:
 
 
 def _words(text: str) -> str:
-    """Return words that yaml and DVC take as they stand; raise ArgumentTypeError."""
+    """Return text that yaml and DVC take literally; raise ArgumentTypeError."""
     if not text or not text.isprintable():
-        raise argparse.ArgumentTypeError(f"{text!r} is not one line of printable words")
+        raise argparse.ArgumentTypeError(f"{text!r} is not one line of printable characters")
     if "${" in text:
-        raise argparse.ArgumentTypeError(f"{text!r}: DVC takes ${{ for a variable's beginning")
+        raise argparse.ArgumentTypeError(f"{text!r}: DVC reads ${{ as the start of a variable")
     return text
 
 
@@ -61,19 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     words = parser("import_url", __doc__)
     option = words.add_argument
     option("url", metavar="URL", help="https://..., in quotes")
-    option("path", metavar="models/PATH", help="where the file shall lie")
+    option("path", metavar="models/PATH", help="the path of the file in this repository")
     option("--name", metavar="N", type=_words, help="its key in params.yaml; default: from PATH")
-    option(
-        "--family", metavar="F", type=_words, help="its label; default: the folder below models/"
-    )
-    inner = "URL is a tar or zip: the file in it, as `tar -t` names it"
+    option("--family", metavar="F", type=_words, help="its label; default: its folder's name")
+    inner = "URL is a tar or zip archive: the file in it, as `tar -t` prints it"
     option("--member", metavar="M", type=_words, help=inner)
-    option("--md5", type=_digest("md5"), help="what the file (not its archive) must be")
-    option("--sha256", type=_digest("sha256"), help="the same; it is kept in params.yaml")
-    option("--desc", metavar="TEXT", type=_words, help="what it is, in a few words")
-    option(
-        "--license", metavar="SPDX", type=_words, help="default: its family's, or else NOASSERTION"
-    )
+    option("--md5", type=_digest("md5"), help="the md5 of the file (not of its archive)")
+    option("--sha256", type=_digest("sha256"), help="the sha256; params.yaml keeps it")
+    option("--desc", metavar="TEXT", type=_words, help="a short description")
+    unstated = "default: that of its family, else NOASSERTION"
+    option("--license", metavar="SPDX", type=_words, help=unstated)
     return words
 
 

@@ -1,6 +1,6 @@
-"""Take a checkpoint or an archive out of the catalogue, the lock, the seal and models/.
+"""Remove a checkpoint or an archive from the catalogue, the lock, the seal and models/.
 
-DVC's cache keeps the bytes, so that `git checkout` and `dvc checkout` bring it all back.
+DVC's cache keeps the bytes. The command prints the diff, and the lines to keep or undo it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.console.command import command, parser
-from scripts.curation import changes
+from scripts.console.progress import note, say
+from scripts.curation import git, transaction
 from scripts.curation.remove import remove
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None) -> None:
     """Remove one entry of the current folder's catalogue and print the diff."""
     words = parser("remove", __doc__)
-    words.add_argument("name", metavar="NAME", help="a name in params.yaml; an archive goes whole")
+    words.add_argument("name", metavar="NAME", help="a key of checkpoints: or archives:")
     name = words.parse_args(argv).name
-    with changes.alone(Path.cwd()) as clone:
+    with transaction.alone(Path.cwd()) as clone:
         (entry,) = clone.catalogue.find([name])
         remove(clone, entry)
-        changes.show(clone.root, f"Remove {name}")
+        say(git.diff(clone.root))
+        note(git.keep_or_undo(clone.root, f"Remove {name}"))
 
 
 if __name__ == "__main__":

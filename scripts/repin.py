@@ -1,4 +1,4 @@
-"""Show what a publisher serves now against the pin; take it as the new pin only if told to."""
+"""Compare what a publisher serves now with the pin; with --accept, make it the new pin."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from scripts.curation.repin import repin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_EPILOG = """Without --accept no file of the repository is changed; what was downloaded is kept in
-.dvc/tmp/fetch, so that --accept need not download it again. With --accept the bytes take their
-place under models/, and dvc.lock, models.dvc, sources/NAME.dvc and a sha256 in params.yaml say so.
-To undo that before it is committed: git checkout . && dvc checkout"""
+_EPILOG = """Without --accept no file of the repository is changed; the download is kept in
+.dvc/tmp/fetch, so that --accept need not repeat it. With --accept the new files are installed
+under models/, and dvc.lock, models.dvc, models.json, sources/NAME.dvc and a sha256 in params.yaml
+are updated. To undo that before you commit: git checkout . && dvc checkout"""
 
 
 @command
 def main(argv: Sequence[str] | None) -> None:
-    """Compare one entry with its publisher, and say what was found or changed."""
+    """Compare one entry with its publisher, and print what was found or changed."""
     words = parser("repin", __doc__, epilog=_EPILOG)
     words.add_argument("name", metavar="NAME", help="a key of checkpoints: or archives:")
     words.add_argument("--accept", action="store_true", help="make it the new pin")
     words.add_argument(
-        "--from", dest="own", metavar="FILE", type=Path, help="take this file, ask no publisher"
+        "--from", dest="own", metavar="FILE", type=Path, help="use this file, not the publisher's"
     )
     given = words.parse_args(argv)
-    say(repin(Path.cwd(), given.name, given.own, accept=given.accept))
+    for text in repin(Path.cwd(), given.name, given.own, accept=given.accept):
+        say(text)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
-"""Show what loading the checkpoints would run: every import of every pickle in them.
+"""Show what loading the checkpoints would import, and compare it with the list in imports.yaml.
 
-The pickles are read opcode by opcode and never loaded. What they import is held against the
-allow-list in imports.yaml; `weights_only` says whether torch.load(..., weights_only=True) takes
-the file. A tripwire, not a boundary: see docs/pickles.md.
+The pickles are read and nothing of them is run. The output also says whether the weights_only mode
+of torch.load allows the file. This is a tripwire, not a boundary: see docs/pickles.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from dataclasses import asdict
@@ -15,37 +13,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.checkout.clone import Clone
-from scripts.console.command import command
+from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError, PickleError, UsageError
 from scripts.console.progress import note, say
 from scripts.files.disk import is_file
 from scripts.pickles import screening
+from scripts.pickles.weights_only import TORCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from scripts.pickles.screening import Screening
 
-_TAKES = {True: "weights_only takes it", False: "weights_only refuses it", None: "not torch's"}
-_EPILOG = """verdicts: fine; beyond (an import that is not on the list); malformed; dangerous (an
-import that can run anything, or one that cannot be told). exit code: 0 if every file is fine,
-1 if one is not or is missing, 2 for words that mean nothing here."""
+_TAKES = {
+    True: f"allowed by weights_only of torch {TORCH}",
+    False: f"refused by weights_only of torch {TORCH}",
+    None: "not a torch file",
+}
+_EPILOG = """verdicts: fine; beyond (an import is not on the list); malformed; dangerous (an import
+can run anything, or cannot be determined). exit code: 0 if every file is fine, 1 if a file is not
+or is missing, 2 for wrong arguments."""
 
 
 @command
 def main(argv: Sequence[str] | None) -> None:
-    """Scan the named files, or all that are here."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.scan",
-        description=__doc__,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
+    """Scan the named files, or all that are present."""
+    arguments = parser("scan", __doc__, epilog=_EPILOG)
+    arguments.add_argument(
         "names", metavar="NAME", nargs="*", help="a name of params.yaml, or the path of any file"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
-    given = parser.parse_args(argv)
+    arguments.add_argument("--json", action="store_true", help="print one JSON document to stdout")
+    given = arguments.parse_args(argv)
     clone = Clone.at(Path.cwd())
     found = dict(_screened(clone, _files(clone, given.names), named=bool(given.names)))
     if given.json:
@@ -55,9 +53,9 @@ def main(argv: Sequence[str] | None) -> None:
     bad = [file for file, one in found.items() if one.verdict != "fine"]
     if bad:
         raise PickleError(
-            f"{len(bad)} of {len(found)} files would run more than {screening.ALLOWED} allows",
+            f"{len(bad)} of {len(found)} files would import more than {screening.ALLOWED} allows",
             "Nothing was loaded or changed.",
-            "Next: do not load them, unless you know what these imports do; see docs/pickles.md.",
+            "Next: do not load them unless you know what these imports do; see docs/pickles.md.",
         )
 
 
@@ -73,24 +71,24 @@ def _files(clone: Clone, names: Sequence[str]) -> list[str]:
 
 
 def _screened(clone: Clone, files: list[str], *, named: bool) -> Iterator[tuple[str, Screening]]:
-    """Yield what each file would run; raise CheckpointError if none, or a named one, is here."""
+    """Yield the screening of each file; raise CheckpointError if all or a named one is missing."""
     lists = screening.allowed(clone.root, files)
     missing = [file for file in files if not _place(clone, file).exists()]
     if missing and (named or len(missing) == len(files)):
         raise CheckpointError(
-            f"{len(missing)} of {len(files)} files are not here",
+            f"{len(missing)} of {len(files)} files are missing",
             *(f"missing  {file}" for file in missing),
-            "Next: bring them with `dvc pull` or `dvc repro`, then scan again.",
+            "Next: download them with `dvc pull` or `dvc repro`, then scan again.",
         )
     for file in files:
         if file not in missing:
             yield file, screening.screen(_place(clone, file), lists[file])
     if missing:
-        note(f"{len(missing)} of {len(files)} files are not here and were not scanned")
+        note(f"{len(missing)} of {len(files)} files are missing and were not scanned")
 
 
 def _place(clone: Clone, file: str) -> Path:
-    """Return where the bytes of a file lie: in its place, or in the cache under its pin."""
+    """Return the path of a file under models/, or in the cache if it is missing there."""
     path, pin = clone.root / file, clone.pins.get(file)
     return clone.cache.object(str(pin.md5)) if pin and not path.exists() else path
 
@@ -106,7 +104,7 @@ def _show(found: dict[str, Screening]) -> None:
 
 
 def _row(file: str, one: Screening) -> dict[str, Any]:
-    return {"path": file, "verdict": one.verdict, **asdict(one)}
+    return {"path": file, "verdict": one.verdict, **asdict(one), "torch": TORCH}
 
 
 if __name__ == "__main__":

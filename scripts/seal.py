@@ -1,7 +1,8 @@
-"""Bring lock, seal and inventory in line with catalogue, pins and code; no checkpoint is needed.
+"""Update dvc.lock, models.dvc and models.json after a change of catalogue or code.
 
-`dvc repro models.dvc` does the same with the whole tree present. This takes what DVC would have
-found from the pins alone, so that a change of words or code needs no gigabyte.
+`dvc repro models.dvc` does the same, and needs all checkpoints on disk. This command needs none:
+it takes their hashes from the pins. Of a stage, cmd, deps, params and outs are updated; a stage
+that dvc.yaml no longer has is dropped, a new one is added if its outs are pinned.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_CURRENT = "dvc.lock, models.dvc and models.json are up to date"
+
+
 @command
 def main(argv: Sequence[str] | None) -> None:
-    """Rewrite what differs in the current folder and name it."""
+    """Update the files of the current folder and name those that changed."""
     parser("seal", __doc__).parse_args(argv)
     changed = lock.write(Path.cwd())
-    say(f"wrote {', '.join(changed)}" if changed else "lock and seal are in line")
+    say(f"wrote {', '.join(changed)}" if changed else _CURRENT)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue import inventory, params
 from scripts.console.command import command, parser
-from scripts.console.progress import say
-from scripts.files.disk import replace
+from scripts.console.progress import note, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +20,8 @@ def main(argv: Sequence[str] | None) -> None:
     parser("tree", __doc__).parse_args(argv)
     root = Path.cwd()
     inventory.check(root, params.read(root / "params.yaml"))
-    replace(root / inventory.INVENTORY, inventory.render(root).encode())
+    if fault := inventory.write(root):
+        note(f"wrote {inventory.INVENTORY}: it was {fault}")
     say(f"{params.TREE}/ is complete: inventory in {inventory.INVENTORY}")
 
 

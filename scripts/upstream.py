@@ -1,8 +1,7 @@
-"""Ask every publisher whether it still serves what is pinned: headers alone, all at once."""
+"""Check whether every publisher still serves what is pinned: headers only, all at once."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter
@@ -10,44 +9,73 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import record
+from scripts.catalogue import sources
 from scripts.checkout.clone import Clone
-from scripts.console.command import command
+from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError, SourceError
 from scripts.console.progress import note, say
 from scripts.curation import drift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from scripts.catalogue.params import Published
-    from scripts.catalogue.record import Record
-    from scripts.curation.drift import Finding
+    from collections.abc import Sequence
 
 _LEGEND = "\n".join(f"  {state:<10} {meaning}" for state, meaning in drift.STATES.items())
 _EPILOG = f"""states:
 {_LEGEND}
 
-exit code: 0 nothing changed, 1 something changed or is gone, 2 something could not be told.
-No checkpoint is downloaded. What has changed is looked at with `python -m scripts.repin NAME`."""
+exit code: 0 nothing changed, 1 something changed or is gone, 2 some states are not known.
+No checkpoint is downloaded. `python -m scripts.repin NAME` shows what has changed."""
 
 
 class _ChangedError(CheckpointError):
     """A publisher serves another file than the pinned one, or none."""
 
 
-class _UntoldError(CheckpointError):
-    """Of some publishers nothing could be told."""
+class _UnknownError(CheckpointError):
+    """The state of some publishers is not known."""
 
     exit_code = 2
 
 
-def _row(name: str, seen: Record, finding: Finding, *, recorded: bool) -> dict[str, Any]:
-    return {"name": name, **asdict(finding), "recorded": asdict(seen), "written": recorded}
+@command
+def main(argv: Sequence[str] | None) -> None:
+    """Compare, record if asked to, print, and exit by what was found."""
+    words = parser("upstream", __doc__, epilog=_EPILOG)
+    words.add_argument(
+        "names", metavar="NAME", nargs="*", help="a key of params.yaml; default: all"
+    )
+    words.add_argument(
+        "--record", action="store_true", help="write today's ETag and size to sources/NAME.dvc"
+    )
+    words.add_argument("--json", action="store_true", help="print a list of objects instead")
+    given = words.parse_args(argv)
+    rows = _compared(Clone.at(Path.cwd()), given.names, record=given.record)
+    if given.json:
+        say(json.dumps(rows, indent=2))
+    else:
+        _show(rows)
+    _fail(rows)
 
 
-def _show(rows: Iterable[dict[str, Any]]) -> None:
-    rows = list(rows)
+def _compared(clone: Clone, names: Sequence[str], *, record: bool) -> list[dict[str, Any]]:
+    """Return a row for each name, or for all entries; raise CheckpointError."""
+    entries = clone.catalogue.find(names or list(clone.catalogue.published))
+    try:
+        found = drift.compare(clone, entries)
+    except SourceError as error:
+        raise _UnknownError(error.what, *error.details) from error
+    rows = []
+    for source, finding in found:
+        head = finding.head if record else None
+        written = head is not None and sources.record(
+            clone.root / "sources", source.name, etag=head.etag, size=head.size
+        )
+        seen = {key: getattr(source, key) for key in ("url", "etag", "size")}
+        rows.append({"name": source.name, **asdict(finding), "recorded": seen, "written": written})
+    return rows
+
+
+def _show(rows: Sequence[dict[str, Any]]) -> None:
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         written = " (recorded)" if row["written"] else ""
@@ -56,62 +84,22 @@ def _show(rows: Iterable[dict[str, Any]]) -> None:
     note(", ".join(f"{counts[state]} {state}" for state in drift.STATES if state in counts))
 
 
-def _fail(rows: Iterable[dict[str, Any]]) -> None:
-    """Raise what the rows mean for the exit code."""
-    changed, untold = [], []
-    for row in rows:
-        if row["state"] in ("changed", "gone"):
-            changed.append(row["name"])
-        elif row["state"] in ("blocked", "unknown") and not row["written"]:
-            untold.append(row["name"])
+def _fail(rows: Sequence[dict[str, Any]]) -> None:
+    """Raise the error that the rows mean for the exit code."""
+    changed = [row["name"] for row in rows if row["state"] in ("changed", "gone")]
+    unclear = [row for row in rows if row["state"] in ("blocked", "unknown")]
+    unknown = [row["name"] for row in unclear if not row["written"]]
     if changed:
         raise _ChangedError(
             f"changed or gone at the publisher: {', '.join(changed)}",
             "models/, the cache and the pins are as they were.",
-            "Next: `python -m scripts.repin NAME` shows what is served now against the pin.",
+            "Next: `python -m scripts.repin NAME` compares what is served now with the pin.",
         )
-    if untold:
-        raise _UntoldError(
-            f"nothing could be told of: {', '.join(untold)}",
-            "Next: try again later; `--record` remembers what is served now where nothing was.",
+    if unknown:
+        raise _UnknownError(
+            f"state not known: {', '.join(unknown)}",
+            "Next: try again later; `--record` records what is served now where nothing was.",
         )
-
-
-def _looked(clone: Clone, entries: Sequence[Published]) -> list[tuple[Record, Finding]]:
-    try:
-        return drift.look(clone, entries)
-    except SourceError as error:
-        raise _UntoldError(error.what, *error.details) from error
-
-
-@command
-def main(argv: Sequence[str] | None) -> None:
-    """Parse names, look, record if asked to, show, and exit by what was found."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.upstream", description=__doc__, epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("names", metavar="NAME", nargs="*", help="a key of params.yaml; or all")
-    parser.add_argument(
-        "--record", action="store_true", help="write today's ETag and size to sources/NAME.dvc"
-    )
-    parser.add_argument("--json", action="store_true", help="print a list of objects instead")
-    given = parser.parse_args(argv)
-    clone = Clone.at(Path.cwd())
-    entries = clone.catalogue.find(given.names or list(clone.catalogue.published))
-    rows = []
-    for entry, (seen, finding) in zip(entries, _looked(clone, entries), strict=True):
-        head = finding.head if given.record else None
-        folder = clone.root / "sources"
-        recorded = head is not None and record.write(
-            folder, entry.name, etag=head.etag, size=head.size
-        )
-        rows.append(_row(entry.name, seen, finding, recorded=recorded))
-    if given.json:
-        say(json.dumps(rows, indent=2))
-    else:
-        _show(rows)
-    _fail(rows)
 
 
 if __name__ == "__main__":

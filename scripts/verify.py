@@ -1,16 +1,15 @@
-"""Read every byte of models/ and of its objects in DVC's cache again, against dvc.lock.
+"""Hash every file of models/ and its object in DVC's cache, and compare them with dvc.lock.
 
 `dvc status` trusts a file whose time and size have not changed, and an object that is read-only.
-This reads them all, on every core: md5 against dvc.lock, sha256 against params.yaml. It finds
-the bit that flipped in place, and DVC stops vouching for what was found to be wrong.
+This command reads all of them, on every core: md5 against dvc.lock, sha256 against params.yaml.
+It finds a bit that flipped in place, and DVC no longer trusts a file that was found wrong.
 
-What was never fetched is no fault: a clone with two of the files is told so, and exits with 0.
-A file named on the command line is expected to be there.
+A file that was never downloaded is no fault, unless it is named on the command line. Without
+names, models.json is compared with catalogue and lock, too.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter
@@ -18,10 +17,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.catalogue import inventory
 from scripts.checkout.clone import Clone
 from scripts.checkout.inspection import GRAVEST, MISSING, UNREADABLE, WRONG, inspect, shown, states
 from scripts.checkout.repairs import repair
-from scripts.console.command import command
+from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError
 from scripts.console.progress import say
 from scripts.download.request import mismatch
@@ -31,11 +31,40 @@ if TYPE_CHECKING:
 
     from scripts.checkout.inspection import Finding
 
-_EXIT = "exit code: 0 all that is here is right, 1 something is wrong (or still is), 2 usage"
-_REPAIR = "bring what is wrong from cache, team or publisher, and move it to quarantine/"
+_EXIT = "exit code: 0 every file present is right, 1 a file is wrong (or still is), 2 usage"
+_REPAIR = "replace wrong files from cache, team or publisher; they go to quarantine/"
+_BEFORE = "Every file is where it was, and DVC no longer trusts a wrong one."
+_AFTER = "Replaced files are in quarantine/, the others are where they were."
 
 
-def _tell(clone: Clone, found: Sequence[Finding]) -> None:
+@command
+def main(argv: Sequence[str] | None) -> None:
+    """Hash files, repair them if asked to, and report what was found."""
+    words = parser("verify", __doc__, epilog=_EXIT)
+    words.add_argument(
+        "names", metavar="NAME", nargs="*", help="a key of params.yaml (default: all)"
+    )
+    words.add_argument("--repair", action="store_true", help=_REPAIR)
+    words.add_argument("--json", action="store_true", help="print every place as JSON")
+    given = words.parse_args(argv)
+    clone = Clone.at(Path.cwd())
+    entries = clone.catalogue.find(list(dict.fromkeys(given.names or clone.catalogue.published)))
+    listed = None if given.names else inventory.fault(clone.root)
+    found = inspect(clone, entries)
+    required = {f.place.file for f in found if given.names or f.state == WRONG}
+    if given.repair:
+        found = repair(clone, found, required)
+    if given.json:
+        report = {"places": _rows(clone, found), "inventory": listed or "right"}
+        say(json.dumps(report, indent=2))
+    else:
+        _show(clone, found)
+    bad = _bad(found, required)
+    if bad or listed:
+        raise _failure(found, bad, listed, repaired=given.repair)
+
+
+def _show(clone: Clone, found: Sequence[Finding]) -> None:
     for finding in found:
         place, digest = finding.place, finding.digest
         if finding.reason:
@@ -45,7 +74,7 @@ def _tell(clone: Clone, found: Sequence[Finding]) -> None:
     counts = Counter(states(found).values())
     say(", ".join(f"{counts[state]} {state}" for state in GRAVEST[::-1] if counts[state]))
     if counts[MISSING]:
-        say("What is missing comes by `dvc pull` or `dvc repro`.")
+        say("Missing files are downloaded by `dvc pull` or `dvc repro`.")
 
 
 def _rows(clone: Clone, found: Sequence[Finding]) -> list[dict[str, Any]]:
@@ -64,53 +93,28 @@ def _rows(clone: Clone, found: Sequence[Finding]) -> list[dict[str, Any]]:
     ]
 
 
-def _check(found: Sequence[Finding], required: set[str], *, repaired: bool) -> None:
-    """Raise CheckpointError if a file is not what it must be; missing is a fault if required."""
-    told = states(found)
-    bad = {path: state for path, state in told.items() if state in (WRONG, UNREADABLE)}
-    bad |= {path: MISSING for path in required if told[path] == MISSING}
-    if not bad:
-        return
-    names = dict.fromkeys(f.place.entry.name for f in found if f.place.file in bad)
-    raise CheckpointError(
-        f"{len(bad)} of {len(told)} files {'still ' if repaired else ''}not what they must be",
-        *(f"{state:<10}  {path}" for path, state in sorted(bad.items())),
-        _AFTER if repaired else _BEFORE,
-        f"Next: {_AGAIN if repaired else ''}python -m scripts.verify --repair {' '.join(names)}",
-    )
+def _bad(found: Sequence[Finding], required: set[str]) -> dict[str, str]:
+    """Return path -> state of files at fault; a missing one is, if it is required."""
+    by_file = states(found)
+    bad = {path: state for path, state in by_file.items() if state in (WRONG, UNREADABLE)}
+    return bad | {path: MISSING for path in required if by_file[path] == MISSING}
 
 
-_BEFORE = "Every file is where it was, and DVC no longer vouches for a wrong one."
-_AFTER = "What was replaced is in quarantine/, a file that was not is where it was."
-_AGAIN = "see the errors above; then again "
-
-
-@command
-def main(argv: Sequence[str] | None) -> None:
-    """Parse names, read, repair where it is asked for, and say what was found."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.verify",
-        description=__doc__,
-        epilog=_EXIT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "names", metavar="NAME", nargs="*", help="a key of params.yaml (default: all)"
-    )
-    parser.add_argument("--repair", action="store_true", help=_REPAIR)
-    parser.add_argument("--json", action="store_true", help="every place, for a program")
-    given = parser.parse_args(argv)
-    clone = Clone.at(Path.cwd())
-    names = dict.fromkeys(given.names or clone.catalogue.published)
-    found = inspect(clone, clone.catalogue.find(list(names)))
-    required = {f.place.file for f in found if given.names or f.state == WRONG}
-    if given.repair:
-        found = repair(clone, found, required)
-    if given.json:
-        say(json.dumps({"places": _rows(clone, found)}, indent=2))
-    else:
-        _tell(clone, found)
-    _check(found, required, repaired=given.repair)
+def _failure(
+    found: Sequence[Finding], bad: dict[str, str], listed: str | None, *, repaired: bool
+) -> CheckpointError:
+    lines = [f"{state:<10}  {path}" for path, state in sorted(bad.items())]
+    if bad:
+        names = dict.fromkeys(f.place.entry.name for f in found if f.place.file in bad)
+        again = "see the errors above; then again " if repaired else ""
+        lines.append(_AFTER if repaired else _BEFORE)
+        lines.append(f"Next: {again}python -m scripts.verify --repair {' '.join(names)}")
+    if listed:
+        lines.append(f"{listed:<10}  {inventory.INVENTORY}")
+        lines.append(f"Next: {inventory.RESTORE}")
+    still = "still " if repaired else ""
+    what = f"{len(bad)} of {len(states(found))} files {still}not what they must be"
+    return CheckpointError(what if bad else f"{inventory.INVENTORY} is {listed}", *lines)
 
 
 if __name__ == "__main__":

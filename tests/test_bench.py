@@ -1,4 +1,4 @@
-"""The benchmark: what it says of numbers, how it counts, and one tiny real run."""
+"""The benchmark: how it reports figures, how it counts, and tiny real runs."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ needs_nginx = pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not
 
 
 def test_a_row_shows_median_minimum_and_ratio() -> None:
-    """The outlier of 10 s moves neither; a row of fewer rounds says so."""
+    """An outlier of 10 s moves neither; a row with fewer rounds says so."""
     text = report.markdown(REPORT, {})
 
     assert "| ours | 3.000 s | 2.000 s | 1.00 | md5 |" in text
     assert "| wget (1 round) | 6.000 s | 6.000 s | 2.00 | md5 |" in text
 
 
-def test_who_failed_has_a_row_and_no_number() -> None:
-    """What is not installed, or fails, is told in its row."""
+def test_a_failed_contender_has_a_row_without_figures() -> None:
+    """A tool that is not installed, or fails, keeps its row with the reason."""
     assert "| aria2 | x |  |  |  |" in report.markdown(REPORT, {})
 
 
-def test_a_met_target_is_told_as_met() -> None:
-    """At the limit is met."""
+def test_a_met_target_is_reported_as_met() -> None:
+    """A value equal to the limit meets it."""
     assert "| ours / wget | at most 0.800 | 0.500 | yes |" in report.markdown(REPORT, {})
     assert Target("", 1.6, 1.6).met
 
 
-def test_a_missed_target_is_told_as_missed_and_by_how_much() -> None:
-    """It stands in its table and in the summary."""
+def test_a_missed_target_is_reported_with_the_difference() -> None:
+    """It is in its table and in the summary."""
     text = report.markdown(REPORT, {})
 
     assert "| wget / ours | at least 7.000 | 2.000 | **no**, by 5.000 |" in text
@@ -71,8 +71,8 @@ def test_a_target_without_a_number_is_neither_met_nor_missed() -> None:
     assert target.cells() == ["ours / pooch", "at most 0.500 s", "not measured", "not measured"]
 
 
-def test_a_note_stands_under_its_table_after_every_run(tmp_path: Path) -> None:
-    """Explanations of missed targets live in notes.md, a heading for each condition."""
+def test_a_note_follows_its_table_in_every_report(tmp_path: Path) -> None:
+    """notes.md explains missed targets, with a heading for each condition."""
     notes = tmp_path / "notes.md"
     notes.write_text("Not shown.\n\n## single\nWhy it is missed.\n\n## other\nNo.\n", "utf-8")
 
@@ -82,15 +82,15 @@ def test_a_note_stands_under_its_table_after_every_run(tmp_path: Path) -> None:
 
 
 def test_the_json_holds_every_run() -> None:
-    """Medians can be computed anew from it."""
-    told = json.loads(report.as_json(REPORT))["sections"][0]
+    """Medians can be computed from it again."""
+    section = json.loads(report.as_json(REPORT))["sections"][0]
 
-    assert told["rows"][0]["values"] == [2.0, 3.0, 10.0]
-    assert [target["met"] for target in told["targets"]] == [True, False]
+    assert section["rows"][0]["values"] == [2.0, 3.0, 10.0]
+    assert [target["met"] for target in section["targets"]] == [True, False]
 
 
-def test_contenders_take_turns_and_who_fails_is_out() -> None:
-    """Rounds are interleaved, and each starts with another contender."""
+def test_contenders_take_turns_and_a_failed_one_is_dropped() -> None:
+    """Rounds are interleaved, and each starts with a different contender."""
     order: list[str] = []
 
     def step(name: str) -> Sequence[float]:
@@ -107,7 +107,7 @@ def test_contenders_take_turns_and_who_fails_is_out() -> None:
 
 
 def test_links_count_once_on_disk(tmp_path: Path) -> None:
-    """A file and its hard link are one file."""
+    """A file and its hard link use the space of one file."""
     (tmp_path / "one").write_bytes(bytes(MIB))
     (tmp_path / "two").hardlink_to(tmp_path / "one")
 
@@ -116,7 +116,7 @@ def test_links_count_once_on_disk(tmp_path: Path) -> None:
 
 @needs_nginx
 def test_every_condition_stops_its_servers() -> None:
-    """After the benchmark nothing listens and nothing is left of its folder."""
+    """After the benchmark no port listens and its folder is gone."""
     with lab.opened(TINY) as opened:
         base = opened.base
         with servers.before(opened.nginx.http, base) as proxy:
@@ -134,7 +134,7 @@ def _listens(port: int) -> bool:
 
 @needs_nginx
 def test_a_tiny_run_measures_ours_beside_wget() -> None:
-    """The real `dvc repro` fetches from nginx, and the report tells of it."""
+    """The real `dvc repro` downloads from nginx, and the report shows it."""
     made = main.measure(TINY, ["single"], reduced=True)
 
     rows = {row.name: row for row in made.sections[0].rows}
@@ -147,7 +147,7 @@ def test_a_tiny_run_measures_ours_beside_wget() -> None:
 
 @needs_nginx
 def test_a_tiny_run_asks_every_publisher() -> None:
-    """The real command knows the state of all, whose answers come late."""
+    """The real command finds the state of all sources, whose answers are delayed."""
     made = main.measure(TINY, ["upstream"], reduced=True)
 
     (section,) = made.sections

@@ -13,9 +13,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from scripts import bom
-from scripts.catalogue import artifacts, bill, params, pins, sources
-from tests.world.checkpoints import files
-from tests.world.clones import PAPER
+from scripts.catalogue import artifacts, bill, licences, params, pins, sources
+from tests.world.checkpoints import PAPER, files
 
 if TYPE_CHECKING:
     from tests.world.clones import TestClone
@@ -95,7 +94,7 @@ LICENCES: dict[str, dict[str, Any] | None] = {
     "MIT OR Apache-2.0": {"expression": "MIT OR Apache-2.0"},
     "MIT OR mine": {"license": {"name": "MIT OR mine"}},
     "MIT AND ": {"license": {"name": "MIT AND "}},
-    **{name: {"license": {"id": name}} for name in sorted(bill._SPDX)},  # noqa: SLF001 - all of them
+    **{name: {"license": {"id": name}} for name in licences.TERMS if licences.TERMS[name].spdx},
 }
 
 

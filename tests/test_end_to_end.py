@@ -17,7 +17,7 @@ import pytest
 from scripts.download import partial
 from tests.world import Fault, World
 from tests.world import clones as making
-from tests.world.checkpoints import ARCHIVES, PLAIN, files
+from tests.world.checkpoints import files, published
 from tests.world.clones import TestClone
 from tests.world.processes import started, until
 
@@ -57,13 +57,15 @@ def whole(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("whole")
     root = folder / "work" / "clone"
     shutil.copytree(template, root, symlinks=True)
-    shipped = {name: (root / name).read_bytes() for name in ("dvc.lock", "models.dvc")}
+    names = ("dvc.lock", "models.dvc", "models.json")
+    shipped = {name: (root / name).read_bytes() for name in names}
     with World(scale=SCALE) as world:
         clone = TestClone(root, making.isolated(folder / "isolated") | world.env)
         told = clone.run("dvc", "repro", "models.dvc", check=True).stdout
         requests = world.requests
         assert world.refused == []
         clone.run("dvc", "push", check=True)
+        clone.run("git", "commit", "-qam", "sizes", check=True)
         yield Whole(clone, shipped, requests, told)
 
 
@@ -74,13 +76,6 @@ def second(whole: Whole, tmp_path: Path) -> Iterator[TestClone]:
     whole.clone.run("git", "clone", "-q", str(whole.clone.root), str(root), check=True)
     yield TestClone(root, making.isolated(tmp_path / "isolated"))
     shutil.rmtree(root)
-
-
-@pytest.fixture
-def complete(whole: Whole, tmp_path: Path) -> TestClone:
-    """A copy of the complete clone that a test may spoil."""
-    shutil.copytree(whole.clone.root, tmp_path / "clone", symlinks=True)
-    return TestClone(tmp_path / "clone", whole.clone.env)
 
 
 def lines_changed(before: bytes, after: bytes) -> list[str]:
@@ -110,26 +105,40 @@ def seal_of(clone: TestClone) -> str:
 
 
 def test_the_whole_tree_comes_from_its_publishers(whole: Whole) -> None:
-    """25 files from 21 addresses, checked by `tree`, and sealed."""
+    """16 files from 12 addresses, checked by `tree`, and sealed."""
     assert whole.clone.tree() == FILES
     assert sorted(whole.clone.objects().values())[-1:] == [max(FILES.values())]
     assert set(FILES.values()) <= set(whole.clone.objects().values())
-    assert "models/ is complete" in whole.told
-    assert whole.clone.read("models.json").count(b'"path"') == 25
+    assert "Stage 'tree' didn't change, skipping" in whole.told  # so that the hashes are those
+    assert whole.clone.read("models.json").count(b'"path"') == 16
 
 
-def test_lock_and_seal_are_byte_for_byte_what_was_shipped(whole: Whole) -> None:
-    """A complete run leaves nothing to commit."""
-    assert {name: whole.clone.read(name) for name in whole.shipped} == whole.shipped
-    assert whole.clone.run("git", "status", "--porcelain").stdout == ""
+def test_a_complete_run_adds_to_the_lock_the_sizes_that_it_lacked(whole: Whole) -> None:
+    """Of PIPS++ and of TapNet; models.json is as shipped, and so is every hash."""
+    before, after = whole.shipped["dvc.lock"], whole.clone.read("dvc.lock")
+    changed = lines_changed(before, after)
+
+    assert whole.clone.read("models.json") == whole.shipped["models.json"]
+    assert seal_of(whole.clone).encode() in whole.shipped["models.dvc"]
+    assert len(changed) >= 2
+    assert all(re.fullmatch(r"\+ +size: \d+", line) for line in changed), changed
+
+
+def test_fetching_all_by_our_own_command_leaves_git_clean(complete: TestClone) -> None:
+    """DVC adds no size to what it need not run, also in a `dvc repro` behind it."""
+    status = complete.run("dvc", "status").stdout
+    repro = complete.run("dvc", "repro", "models.dvc", check=True).stdout
+
+    assert (status, "Running stage" in repro) == (CLEAN, False)
+    assert complete.run("git", "status", "--porcelain").stdout == ""
 
 
 def test_every_address_is_asked_for_its_file_once(whole: Whole) -> None:
     """Nothing else of anybody's is asked for."""
     served = [request for request in whole.requests if request.status in (200, 206)]
 
-    assert len(PLAIN) + len(ARCHIVES) == 21
-    assert len(served) == 22  # Drive shows its page before the file
+    assert len(published(SCALE)) == 12
+    assert len(served) == 13  # Drive shows its page before the file
     assert sum(r.sent for r in served) < 1.05 * sum(map(len, FILES.values()))
 
 
@@ -171,10 +180,11 @@ def test_a_part_is_pulled_by_its_stage(
     assert set(second.tree()) == paths
 
 
-def test_a_stray_file_is_named_and_nothing_is_sealed(complete: TestClone, whole: Whole) -> None:
+def test_a_stray_file_is_named_and_nothing_is_sealed(complete: TestClone) -> None:
     """SAM-PT's loaders take the highest step they find: a file too many is an error."""
     stray = "models/pips_ckpts/reference_model/model-000300000.pth"
     (complete.root / stray).write_bytes(b"stray")
+    shipped = complete.read("dvc.lock"), complete.read("models.dvc")
 
     repro = complete.run("dvc", "repro", "models.dvc")
     status = complete.run("dvc", "status", "models.dvc")
@@ -182,11 +192,11 @@ def test_a_stray_file_is_named_and_nothing_is_sealed(complete: TestClone, whole:
     assert repro.returncode == 255
     assert f"stray    {stray}" in repro.stderr
     assert "Traceback" not in repro.stderr
-    assert {name: complete.read(name) for name in whole.shipped} == whole.shipped
+    assert (complete.read("dvc.lock"), complete.read("models.dvc")) == shipped
     assert "models" in status.stdout
     (complete.root / stray).unlink()
     assert complete.run("dvc", "repro", "models.dvc").returncode == 0
-    assert {name: complete.read(name) for name in whole.shipped} == whole.shipped
+    assert (complete.read("dvc.lock"), complete.read("models.dvc")) == shipped
 
 
 def test_a_flipped_byte_is_reported_and_checkout_of_a_sound_cache_mends_it(
@@ -254,7 +264,7 @@ def test_the_minimal_variant_is_two_files_and_no_more(clone: TestClone, world: W
 
 
 def test_a_lock_without_sizes_gains_them_and_nothing_else(clone: TestClone) -> None:
-    """The guide's md5 are known for all files, exact sizes for eight."""
+    """DVC records the size of a file that it has seen."""
     lock = clone.read("dvc.lock").decode()
     lock = re.sub(r"(- path: models/.*\n +hash: md5\n +md5: .*\n) +size: .*\n", r"\1", lock)
     (clone.root / "dvc.lock").write_text(lock)

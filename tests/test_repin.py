@@ -1,26 +1,21 @@
-"""python -m scripts.repin: a new release is shown, and taken only if told to; and it is undone."""
+"""python -m scripts.repin: a new release is shown, accepted only with --accept, and undone."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import shutil
-import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts import repin
-from scripts.catalogue import inventory, lock, pins
+from scripts.catalogue import lock, pins, sources
 from scripts.console.errors import DiskError
-from scripts.curation import amendment
 from scripts.storage.cache import Cache
+from tests.curation.changing import CLEAN, Ran, dvc, run
 from tests.download.transfers import HOST, NAME, PATH, URL, limit, md5, noise, unpin
 from tests.world import Fault
-from tests.world import clones as making
 from tests.world.checkpoints import ARCHIVES, DRIVE, FBAI, TAPNET, files, members
-from tests.world.clones import TestClone
 from tests.world.formats import zip_of
 from tests.world.processes import killed_at
 
@@ -28,12 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.world import World
+    from tests.world.clones import TestClone
 
     Capture = pytest.CaptureFixture[str]
 
-pytestmark = pytest.mark.xdist_group("repin")  # one worker has the complete clone
 FILES = files(10_000)
-CLEAN = "Data and pipelines are up to date.\n"
 NEW = noise(12_345, seed=1)
 SAM, SAM_PATH = "sam_vit_b", "models/sam_ckpts/sam_vit_b_01ec64.pth"
 SAM_URL = f"{FBAI}/segment_anything/sam_vit_b_01ec64.pth"
@@ -43,51 +37,15 @@ DRIVEN = "tapnet_checkpoint_wo_optstate"
 AS_IT_WAS = "models/, the cache and the pins are as they were."
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one run of the command gave."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture(scope="module")
-def stocked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone that has every file, in place and in DVC's cache."""
-    root = tmp_path_factory.mktemp("stocked") / "clone"
-    shutil.copytree(template, root, symlinks=True)
-    clone = TestClone(root, making.isolated(root.parent))
-    for path, data in FILES.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(data)
-    clone.run(sys.executable, "-m", "scripts.tree", check=True)
-    clone.run("dvc", "commit", "--force", check=True)
-    assert clone.run("git", "status", "--short").stdout == ""
-    return root
-
-
-@pytest.fixture
-def complete(clone: TestClone, stocked: Path) -> TestClone:
-    """A copy of it that a test may change; the world serves what is pinned."""
-    shutil.copytree(stocked, clone.root, symlinks=True, dirs_exist_ok=True)
-    return clone
-
-
-def ran(capsys: Capture, *words: str) -> Run:
-    """Run the command in this very process."""
-    capsys.readouterr()
-    code = repin.main(words)
-    told = capsys.readouterr()
-    assert "Traceback" not in told.err
-    return Run(code, told.out, told.err)
+def ran(capsys: Capture, *words: str) -> Ran:
+    """Run the command in this process."""
+    return run(repin.main, capsys, *words)
 
 
 def state(clone: TestClone) -> dict[str, bytes]:
     """Return what git knows, what lies under models/, and the cache."""
     names = clone.run("git", "ls-files", check=True).stdout.split()
-    lists = {name: clone.read(name) for name in [*names, inventory.INVENTORY]}
-    return lists | clone.tree() | clone.objects()
+    return {name: clone.read(name) for name in names} | clone.tree() | clone.objects()
 
 
 def words(clone: TestClone) -> dict[str, bytes]:
@@ -109,12 +67,12 @@ def test_what_is_served_as_pinned_is_nothing_to_do(
     before = state(complete)
 
     proven = ran(capsys, "tapnet_checkpoint", "--accept")
-    asked = world.served()
-    brought = ran(capsys, NAME, "--accept")
+    before_that = world.served()
+    downloaded = ran(capsys, NAME, "--accept")
 
-    assert (proven.code, brought.code, asked) == (0, 0, 0)
+    assert (proven.code, downloaded.code, before_that) == (0, 0, 0)
     assert "nothing to do: the publisher's own hash is the pinned one" in proven.out
-    assert f"nothing to do: {HOST} serves what is pinned" in brought.out
+    assert f"nothing to do: {HOST} serves what is pinned" in downloaded.out
     assert state(complete) == before
     assert not list((complete.root / ".dvc/tmp/fetch").glob("*.part"))
 
@@ -126,19 +84,19 @@ def test_a_new_release_is_shown_and_nothing_is_changed(
     before = state(complete)
     world.publish(SAM_URL, NEW, etag=f'"{md5(NEW)}"')
 
-    run = ran(capsys, SAM)
+    done = ran(capsys, SAM)
 
     old = FILES[SAM_PATH]
-    assert (run.code, run.err) == (0, "")
-    assert re.findall(r"(?:pinned|served)  (md5 \w+ .*)", run.out) == [
+    assert (done.code, done.err) == (0, "")
+    assert re.findall(r"(?:pinned|served)  (md5 \w+ .*)", done.out) == [
         f"md5 {md5(old)}  {len(old):,} bytes",
         f"md5 {md5(NEW)}  12,345 bytes",
     ]
     sums = [hashlib.sha256(data).hexdigest() for data in (old, NEW)]
-    assert re.findall(r"(?:pinned|served)  sha256 (\w+)", run.out) == sums
-    assert f"own headers\n    md5 {md5(NEW)}\n    ETag" in run.out
-    assert f"{AS_IT_WAS} 12,345 bytes are kept in .dvc/tmp/fetch." in run.out
-    assert run.out.endswith(f"`python -m scripts.repin {SAM} --accept` takes what is shown.\n")
+    assert re.findall(r"(?:pinned|served)  sha256 (\w+)", done.out) == sums
+    assert f"own headers\n    md5 {md5(NEW)}\n    ETag" in done.out
+    assert f"{AS_IT_WAS} 12,345 bytes are kept in .dvc/tmp/fetch." in done.out
+    assert done.out.endswith(f"`python -m scripts.repin {SAM} --accept` accepts this file.\n")
     assert state(complete) == before
 
 
@@ -151,9 +109,9 @@ def test_what_was_shown_is_not_fetched_again(
     ran(capsys, NAME)
     once = world.served()
 
-    run = ran(capsys, NAME, "--accept")
+    done = ran(capsys, NAME, "--accept")
 
-    assert run.code == 0, run.err
+    assert done.code == 0, done.err
     assert world.served() - once <= 1 << 20
     assert complete.read(PATH) == big
 
@@ -167,9 +125,9 @@ def test_a_release_after_the_one_shown_is_shown_itself(
     later = noise(3 << 20, seed=3)
     world.publish(URL, later)
 
-    run = ran(capsys, NAME, "--accept")
+    done = ran(capsys, NAME, "--accept")
 
-    assert f"served  md5 {md5(later)}" in run.out
+    assert f"served  md5 {md5(later)}" in done.out
     assert complete.read(PATH) == later
 
 
@@ -180,33 +138,20 @@ def test_an_accepted_release_is_in_line_everywhere(
     params = complete.read("params.yaml").decode()
     world.publish(SAM_URL, NEW)
 
-    run = ran(capsys, SAM, "--accept")
+    done = ran(capsys, SAM, "--accept")
 
     old, new = (hashlib.sha256(data).hexdigest() for data in (FILES[SAM_PATH], NEW))
-    assert run.code == 0, run.err
-    assert f"{SAM}: repinned" in run.out
+    assert done.code == 0, done.err
+    assert f"{SAM}: repinned" in done.out
     assert complete.read(SAM_PATH) == NEW
     assert pins.read(complete.root / "dvc.lock")[SAM_PATH] == pins.Pin(md5(NEW), len(NEW))
     assert complete.read("params.yaml").decode() == params.replace(old, new)
     assert lock.write(complete.root) == []
     assert {md5(NEW), md5(FILES[SAM_PATH])} <= complete.objects().keys()
-    assert complete.run("dvc", "status").stdout == CLEAN
+    assert dvc(capsys, "status") == CLEAN
     assert not list((complete.root / ".dvc/tmp/fetch").glob("*.part"))
-    changed = ["dvc.lock", "models.dvc", "params.yaml", f"sources/{SAM}.dvc"]
+    changed = ["dvc.lock", "models.dvc", "models.json", "params.yaml", f"sources/{SAM}.dvc"]
     assert complete.run("git", "diff", "--name-only").stdout.split() == changed
-
-
-def test_the_repositorys_own_tests_pass_afterwards(
-    complete: TestClone, world: World, capsys: Capture
-) -> None:
-    """All that hold yaml, lock, seal and sources against each other."""
-    world.publish(SAM_URL, NEW)
-    assert ran(capsys, SAM, "--accept").code == 0
-
-    words = ["tests/test_repository.py", "-q", "-p", "no:cacheprovider", "-k", "not fresh"]
-    done = complete.run(sys.executable, "-m", "pytest", *words)
-
-    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize(("name", "url"), [(SAM, SAM_URL), ("raft", ARCHIVES["raft"])])
@@ -224,41 +169,41 @@ def test_git_and_dvc_checkout_undo_it(
 
     after = state(complete)
     assert {key: after[key] for key in before} == before
-    assert complete.run("dvc", "status").stdout == CLEAN
+    assert dvc(capsys, "status") == CLEAN
 
 
-def test_an_archive_brings_only_its_new_members(
+def test_an_archive_installs_only_its_new_members(
     complete: TestClone, world: World, capsys: Capture
 ) -> None:
     """The archive's own sha256 follows, too; the other four files are let be."""
     served = raft(small=NEW)
     world.publish(ARCHIVES["raft"], served)
 
-    shown, run = ran(capsys, "raft"), ran(capsys, "raft", "--accept")
+    shown, done = ran(capsys, "raft"), ran(capsys, "raft", "--accept")
 
-    assert (shown.code, run.code) == (0, 0), run.err
-    assert "raft, the archive\n" in run.out
-    assert re.findall(r"^  (models/\S+)", run.out, re.MULTILINE) == [SMALL]
+    assert (shown.code, done.code) == (0, 0), done.err
+    assert "raft, the archive\n" in done.out
+    assert re.findall(r"^  (models/\S+)", done.out, re.MULTILINE) == [SMALL]
     assert complete.tree() == {**FILES, SMALL: NEW}
     params = complete.read("params.yaml").decode()
     assert params.count(hashlib.sha256(served).hexdigest()) == 1
     assert params.count(hashlib.sha256(NEW).hexdigest()) == 1
-    assert complete.run("dvc", "status").stdout == CLEAN
+    assert dvc(capsys, "status") == CLEAN
     assert not list((complete.root / ".dvc/tmp/fetch").glob("*.member"))
 
 
-def test_an_archive_that_was_only_packed_anew_has_another_hash(
+def test_an_archive_that_was_only_repacked_has_another_hash(
     complete: TestClone, world: World, capsys: Capture
 ) -> None:
     """No file changes, and no pin of a file."""
     held = {member: FILES[path] for member, path in members()["raft"].items()}
     world.publish(ARCHIVES["raft"], zip_of(held))
 
-    run = ran(capsys, "raft", "--accept")
+    done = ran(capsys, "raft", "--accept")
 
-    assert run.code == 0, run.err
+    assert done.code == 0, done.err
     assert complete.tree() == FILES
-    assert complete.run("dvc", "status").stdout == CLEAN
+    assert dvc(capsys, "status") == CLEAN
     assert ran(capsys, "pips").out == "pips: nothing to do: www.dropbox.com serves what is pinned\n"
 
 
@@ -268,10 +213,11 @@ def test_google_drive_is_asked_like_any_other(
     """Through gdown."""
     world.publish(DRIVE, NEW, name="checkpoint_wo_optstate.npy")
 
-    run = ran(capsys, DRIVEN, "--accept")
+    done = ran(capsys, DRIVEN, "--accept")
 
-    assert run.code == 0, run.err
-    assert complete.run("dvc", "status").stdout == CLEAN
+    assert done.code == 0, done.err
+    assert NEW in complete.tree().values()
+    assert dvc(capsys, "status") == CLEAN
 
 
 def test_a_clone_without_files_can_be_repinned(
@@ -280,12 +226,11 @@ def test_a_clone_without_files_can_be_repinned(
     """What is not there is no obstacle; the new file is there afterwards."""
     world.publish(SAM_URL, NEW)
 
-    run = ran(capsys, SAM, "--accept")
+    done = ran(capsys, SAM, "--accept")
 
-    assert run.code == 0, run.err
+    assert done.code == 0, done.err
     assert clone.tree() == {SAM_PATH: NEW}
     assert lock.write(clone.root) == []
-    assert not (clone.root / inventory.INVENTORY).exists()
 
 
 def test_a_strange_file_in_its_place_is_kept_aside(
@@ -303,37 +248,23 @@ def test_a_strange_file_in_its_place_is_kept_aside(
     assert clone.read(SAM_PATH) == NEW
 
 
-@pytest.mark.parametrize("name", ["dvc.lock", "models.dvc", "params.yaml", f"sources/{SAM}.dvc"])
+@pytest.mark.parametrize("name", ["dvc.lock", "models.json", f"sources/{SAM}.dvc"])
 def test_what_is_not_committed_is_not_written_over(
     name: str, complete: TestClone, world: World, capsys: Capture
 ) -> None:
-    """It is named before the first request; without --accept nobody asks."""
+    """It is named before the first request; without --accept nothing is written."""
     world.publish(SAM_URL, NEW)
     with (complete.root / name).open("a") as file:
         file.write("# mine\n")
     before = state(complete)
 
-    run = ran(capsys, SAM, "--accept")
+    done = ran(capsys, SAM, "--accept")
 
-    assert (run.code, run.out, world.requests) == (2, "", [])
-    assert f" M {name}\n" in run.err
-    assert "Next: commit them" in run.err
+    assert (done.code, done.out, world.requests) == (2, "", [])
+    assert f" M {name}\n" in done.err
+    assert "Next: commit them" in done.err
     assert ran(capsys, SAM).code == 0
     assert state(complete) == before
-
-
-def test_without_a_git_repository_nothing_could_be_undone(
-    clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither without git itself."""
-    shutil.rmtree(clone.root / ".git")
-    without = ran(capsys, SAM, "--accept")
-    monkeypatch.setenv("PATH", str(clone.root))
-    missing = ran(capsys, SAM, "--accept")
-
-    assert (without.code, missing.code, world.requests) == (2, 2, [])
-    assert "error: git status failed\n  fatal: not a git repo" in without.err
-    assert "error: git is not installed" in missing.err
 
 
 @pytest.mark.parametrize(
@@ -354,12 +285,12 @@ def test_a_publisher_that_gives_nothing_changes_nothing(
     before = state(complete)
     world.fault(URL, fault)
 
-    run = ran(capsys, NAME, "--accept")
+    done = ran(capsys, NAME, "--accept")
 
-    assert (run.code, run.out) == (1, "")
-    assert run.err.startswith(f"error: {NAME}: {said}")
-    assert AS_IT_WAS in run.err
-    assert f"Next: try again later, or look at the address in sources/{NAME}.dvc" in run.err
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: {NAME}: {said}")
+    assert AS_IT_WAS in done.err
+    assert f"Next: try again later, or check the address in sources/{NAME}.dvc" in done.err
     assert state(complete) == before
 
 
@@ -372,11 +303,11 @@ def test_bytes_that_the_publisher_itself_disowns_are_refused(
     world.publish(url, NEW)
     world.fault(f"GET {url}", Fault.corrupt())
 
-    run = ran(capsys, name, "--accept")
+    done = ran(capsys, name, "--accept")
 
-    assert run.code == 1
-    assert "the bytes are not those that the publisher's own headers announce" in run.err
-    assert f"says    md5 {md5(NEW)}\n" in run.err
+    assert done.code == 1
+    assert "the bytes do not match the publisher's own headers" in done.err
+    assert f"stated  md5 {md5(NEW)}\n" in done.err
     assert state(complete) == before
     assert not list((complete.root / ".dvc/tmp/fetch").glob("*.new.part"))
 
@@ -397,11 +328,11 @@ def test_an_archive_that_cannot_be_taken_is_refused(
     before = state(complete)
     world.publish(ARCHIVES["raft"], served)
 
-    run = ran(capsys, "raft", "--accept")
+    done = ran(capsys, "raft", "--accept")
 
-    assert run.code == 1
-    assert said in run.err
-    assert AS_IT_WAS in run.err
+    assert done.code == 1
+    assert said in done.err
+    assert AS_IT_WAS in done.err
     assert state(complete) == before
     left = (complete.root / ".dvc/tmp/fetch").iterdir()
     assert [path.name for path in left if path.suffix != ".lock"] == []
@@ -414,14 +345,14 @@ def test_a_failure_half_way_leaves_every_word_as_it_was(
     before = words(complete)
     world.publish(SAM_URL, NEW)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise DiskError("the disk is full")
 
-    monkeypatch.setattr(amendment, "remember", refuse)
+    monkeypatch.setattr(sources, "record", refuse)
 
-    run = ran(capsys, SAM, "--accept")
+    done = ran(capsys, SAM, "--accept")
 
-    assert (run.code, run.err) == (1, "error: the disk is full\n")
+    assert (done.code, done.err) == (1, "error: the disk is full\n")
     assert words(complete) == before
     assert complete.run("git", "status", "--short").stdout == ""
 
@@ -444,9 +375,9 @@ def test_a_third_file_that_cannot_be_placed_takes_the_others_back(
     before, link = words(complete), Cache.link
     world.publish(ARCHIVES["raft"], raft(chairs=NEW, kitti=NEW + b"2", small=NEW + b"3"))
 
-    def refuse(cache: Cache, wanted: str, path: Path) -> None:
-        link(cache, wanted, path)
-        if wanted == md5(NEW + b"3"):
+    def refuse(cache: Cache, digest: str, path: Path) -> None:
+        link(cache, digest, path)
+        if digest == md5(NEW + b"3"):
             raise reason
 
     monkeypatch.setattr(Cache, "link", refuse)
@@ -464,44 +395,44 @@ def test_a_kill_half_way_is_undone_the_same_way(
     before = state(complete)
     world.publish(SAM_URL, NEW)
 
-    killed_at(complete, "scripts.curation.amendment:remember", 1, "scripts.repin", SAM, "--accept")
+    killed_at(complete, "scripts.catalogue.sources:record", 1, "scripts.repin", SAM, "--accept")
     complete.run("git", "checkout", ".", check=True)
     complete.run("dvc", "checkout", check=True)
 
     after = state(complete)
     assert {key: after[key] for key in before} == before
     assert ran(capsys, SAM, "--accept").code == 0
-    assert complete.run("dvc", "status").stdout == CLEAN
+    assert dvc(capsys, "status") == CLEAN
 
 
-def test_a_folder_in_the_way_is_told_before_anything_is_written(
+def test_a_folder_in_the_way_is_named_before_anything_is_written(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """The words stay as they were, too."""
     (clone.root / SAM_PATH).mkdir(parents=True)
     world.publish(SAM_URL, NEW)
 
-    run = ran(capsys, SAM, "--accept")
+    done = ran(capsys, SAM, "--accept")
 
-    assert run.code == 1
-    assert "is a folder, but must be a file" in run.err
+    assert done.code == 1
+    assert "is a folder, but must be a file" in done.err
     assert clone.run("git", "status", "--short").stdout == ""
 
 
-def test_a_sha256_that_no_program_can_edit_is_left_to_the_user(
+def test_a_sha256_that_two_entries_share_is_left_to_the_user(
     complete: TestClone, world: World, capsys: Capture
 ) -> None:
-    """A text over two lines is yaml, too; nothing stays half written."""
+    """Which of them is meant stands in no text; nothing stays half written."""
     params = complete.root / "params.yaml"
-    old = hashlib.sha256(FILES[SAM_PATH]).hexdigest()
-    params.write_text(params.read_text().replace(f": {old}", f": >-\n      {old}"))
-    complete.run("git", "commit", "-qam", "folded", check=True)
+    old, other = (hashlib.sha256(FILES[path]).hexdigest() for path in (SAM_PATH, CHAIRS))
+    params.write_text(params.read_text().replace(other, old))
+    complete.run("git", "commit", "-qam", "the same twice", check=True)
     world.publish(SAM_URL, NEW)
 
-    run = ran(capsys, SAM, "--accept")
+    done = ran(capsys, SAM, "--accept")
 
-    assert run.code == 1
-    assert f"params.yaml: the sha256 of {SAM_PATH} does not stand where" in run.err
+    assert done.code == 1
+    assert f"params.yaml: a program cannot replace the sha256 of {SAM}" in done.err
     assert complete.run("git", "status", "--short").stdout == ""
 
 
@@ -509,10 +440,10 @@ def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys
     """With the names there are."""
     del clone
 
-    run = ran(capsys, "sam_vit_x", "--accept")
+    done = ran(capsys, "sam_vit_x", "--accept")
 
-    assert (run.code, world.requests) == (2, [])
-    assert run.err.startswith("error: unknown name: sam_vit_x\n")
+    assert (done.code, world.requests) == (2, [])
+    assert done.err.startswith("error: unknown name: sam_vit_x\n")
 
 
 def test_what_has_no_pin_yet_is_left_to_first_use(
@@ -521,21 +452,21 @@ def test_what_has_no_pin_yet_is_left_to_first_use(
     """There is nothing to hold a release against."""
     unpin(clone)
 
-    run = ran(capsys, SAM)
+    done = ran(capsys, SAM)
 
-    assert (run.code, world.requests) == (2, [])
-    assert f"there is no pin yet of {SAM_PATH}" in run.err
-    assert "dvc repro" in run.err
+    assert (done.code, world.requests) == (2, [])
+    assert f"there is no pin yet of {SAM_PATH}" in done.err
+    assert "dvc repro" in done.err
 
 
 def test_help_teaches_how_to_undo(capsys: Capture) -> None:
-    """And that nothing is taken without being told to."""
+    """And that nothing is accepted without the option."""
     with pytest.raises(SystemExit):
         repin.main(["--help"])
 
-    told = capsys.readouterr().out
-    assert "git checkout . && dvc checkout" in told
-    assert "Without --accept no file of the repository is changed" in told
+    printed = capsys.readouterr().out
+    assert "git checkout . && dvc checkout" in printed
+    assert "Without --accept no file of the repository is changed" in printed
 
 
 def test_a_file_of_ones_own_can_become_the_pin(
@@ -548,7 +479,7 @@ def test_a_file_of_ones_own_can_become_the_pin(
 
     shown, taken = ran(capsys, *given), ran(capsys, *given, "--accept")
 
-    assert f"--from {own} --accept` takes what is shown" in shown.out
+    assert f"--from {own} --accept` accepts this file" in shown.out
     assert "the publisher's own headers" not in shown.out
     assert taken.code == 0, taken.err
     assert list(clone.tree().values()) == [b"another release"]
@@ -560,4 +491,4 @@ def test_a_file_of_ones_own_can_become_the_pin(
 def test_a_file_of_ones_own_must_be_there(name: str, clone: TestClone, capsys: Capture) -> None:
     """A usage error, and nothing is changed."""
     assert repin.main(["sam_vit_b", "--from", str(clone.root / name)]) == 2
-    assert f"{name} is no file" in capsys.readouterr().err
+    assert f"{name} is not a file" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""make scale: layouts that DVC takes for done, tables that tell growth, arithmetic that holds."""
+"""make scale: layouts in which DVC finds nothing to do, growth tables, arithmetic."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MEASURED = (
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_dvc_finds_every_layout_done(tmp_path: Path, layout: str) -> None:
-    """Two families, checked out of the cache: clean, complete, and no stage has to run."""
+    """Two families, checked out from the cache: clean, complete, and no stage has to run."""
     place = TestClone(tmp_path / "project", isolated(tmp_path))
     place.root.mkdir()
     place.run("git", "init", "-q", check=True)
@@ -61,8 +61,8 @@ def test_dvc_finds_every_layout_done(tmp_path: Path, layout: str) -> None:
     assert "up to date" in place.run("dvc", "repro", "--all-pipelines").stdout
 
 
-def test_the_table_tells_growth_and_what_took_too_long() -> None:
-    """Of what was ended at the limit the growth is not known."""
+def test_the_table_shows_growth_and_what_took_too_long() -> None:
+    """The growth of a command that was stopped at the limit is unknown."""
     _, _, a, b = table(RESULTS, "status").splitlines()
 
     assert a == "| a | 1.0 s (0.5), 60 MB | 12.0 s (11.0), 61 MB | more than 90 s | x 22.0, ? |"
@@ -70,22 +70,22 @@ def test_the_table_tells_growth_and_what_took_too_long() -> None:
 
 
 def test_comfort_ends_at_the_largest_size_within_the_limit() -> None:
-    """A layout may have none."""
+    """A layout may have no such size."""
     assert comfortable(RESULTS) == "- a: up to 25 entries\n- b: at no size measured"
 
 
 def test_the_arithmetic_of_a_thousand_nodes_holds() -> None:
     """Bytes, times and prices follow from the assumptions."""
-    told = paper.lines(2, 5, paper.Assumptions(nodes=10, per_million_lists=1e6, region=100))
+    lines = paper.lines(2, 5, paper.Assumptions(nodes=10, per_million_lists=1e6, region=100))
 
-    reads = int(told["small"]) + int(told["blocks"]) + 2
-    assert told["all_reads"] == f"{reads * 10:,}"
-    assert told["price_requests"] == "50.00"
-    assert told["price_warm"] == "10.0000"
-    assert int(told["small"]) + int(told["large"]) == 26
-    assert float(told["whole"]) == round(float(told["tree"]) * 10)
-    assert float(told["billed"]) == pytest.approx(float(told["whole"]) / 1.0737, abs=1)
-    assert float(told["region_s"]) == pytest.approx(float(told["whole"]) * 8 / 100, abs=0.5)
+    reads = int(lines["small"]) + int(lines["blocks"]) + 2
+    assert lines["all_reads"] == f"{reads * 10:,}"
+    assert lines["price_requests"] == "50.00"
+    assert lines["price_warm"] == "10.0000"
+    assert int(lines["small"]) + int(lines["large"]) == 25
+    assert float(lines["whole"]) == round(float(lines["tree"]) * 10)
+    assert float(lines["billed"]) == pytest.approx(float(lines["whole"]) / 1.0737, abs=1)
+    assert float(lines["region_s"]) == pytest.approx(float(lines["whole"]) * 8 / 100, abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_the_arithmetic_of_a_thousand_nodes_holds() -> None:
     [(1, 1), (100 * MIB, 1), (100 * MIB + 1, 17), (130 * MIB, 19), (2_564_550_879, 163)],
 )
 def test_a_large_object_is_read_in_ranges(size: int, requests: int) -> None:
-    """As many as gcsfs makes: fsspec's own prefetcher is given the same size, and counted."""
+    """The number is that of gcsfs: fsspec's own prefetcher is run on the same size and counted."""
     assert paper.ranges(size) == requests
     if requests > 1:
         assert asyncio.run(_asked(size)) == requests
 
 
 async def _asked(size: int) -> int:
-    """Read as gcsfs does (_get_file_concurrent), and return how many requests that takes."""
+    """Read as gcsfs does (_get_file_concurrent), and return the number of requests."""
     asked: list[int] = []
 
     async def fetch(_: int, length: int, split_factor: int = 1) -> bytes:
@@ -115,23 +115,23 @@ async def _asked(size: int) -> int:
 
 
 def test_the_page_is_template_and_arithmetic() -> None:
-    """Whatever stands in it and was not measured is what the code would write."""
+    """All text that was not measured is what the code would write."""
     page = (REPOSITORY / "docs/scale.md").read_text(encoding="utf-8")
-    counted = re.search(r"with (\d+) reads and (\d+) lists more, as counted", page)
+    counted = re.search(r"with (\d+) more reads and (\d+) more lists, as counted", page)
     assert counted
     figures = {name: f"<{name}>" for name in MEASURED}
 
     written = scale.render(figures, int(counted[1]), int(counted[2]))
 
     pattern = re.sub(r"<(\w+)>", "(?s:.+?)", re.escape(written))
-    assert re.fullmatch(pattern, page), "python -m bench.scale writes it anew"
+    assert re.fullmatch(pattern, page), "python -m bench.scale writes it again"
 
 
 def test_the_template_names_known_figures_alone() -> None:
-    """Prose and code agree on what is filled in, and the page says what wrote it."""
+    """Prose and code agree on the placeholders, and the page says what wrote it."""
     text = (REPOSITORY / "bench/scale.md").read_text(encoding="utf-8")
 
-    assert "`make scale` wrote this page" in text
+    assert "Written by `make scale`" in text
     for name in paper.lines(1, 1):
         assert f"${name}" in text, name
 

@@ -24,6 +24,7 @@ def may_mount(folder: Path) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a busy machine takes its time
 def test_a_short_torture_loses_nothing(capsys: Capture, tmp_path: Path) -> None:
     """Kills, doubles and full disks at moments of one seed; every count is reached."""
     full = ["--disks", "1" if may_mount(tmp_path) else "0"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +12,8 @@ import pytest
 from scripts import tree
 from scripts.catalogue import inventory, params
 from scripts.console.errors import CatalogueError, CheckpointError
-from tests.world.checkpoints import files
-from tests.world.clones import PAPER, REPOSITORY
+from tests.world.checkpoints import PAPER, files
+from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +35,7 @@ def full(clone: TestClone) -> TestClone:
 
 def state(clone: TestClone) -> tuple[bytes, ...]:
     """Return what a failing tree must not touch."""
-    return clone.read("dvc.lock"), clone.read("models.dvc"), clone.read("params.yaml")
+    return tuple(map(clone.read, ("dvc.lock", "models.dvc", "params.yaml", "models.json")))
 
 
 def test_a_complete_tree_gets_its_inventory(
@@ -52,15 +54,35 @@ def test_a_complete_tree_gets_its_inventory(
 
 
 def test_the_inventory_takes_the_place_of_a_link(full: TestClone) -> None:
-    """DVC links models.json from its cache: writing through the link would break the object."""
+    """DVC once linked it from its cache: writing through the link would break the object."""
     cached = full.root / "object"
     cached.write_text("old")
+    right = full.read("models.json")
+    cached.write_bytes(right)
+    (full.root / "models.json").unlink()
     (full.root / "models.json").symlink_to(cached)
 
     assert tree.main([]) == 0
+    cached.write_text("old")
 
-    assert cached.read_text() == "old"
-    assert not (full.root / "models.json").is_symlink()
+    assert full.read("models.json") == right
+    assert (full.root / "models.json").lstat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(("text", "fault"), [(None, "missing"), ("{}", "outdated")])
+def test_an_inventory_that_was_wrong_is_written_and_named(
+    text: str | None, fault: str, full: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is in git: who sees this may have a commit to make."""
+    right = full.read("models.json")
+    (full.root / "models.json").unlink()
+    if text:
+        (full.root / "models.json").write_text(text)
+
+    code = tree.main([])
+
+    assert (code, full.read("models.json")) == (0, right)
+    assert f"wrote models.json: it was {fault}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -91,7 +113,7 @@ def test_a_stray_name_fails(
     assert (code, out) == (1, "")
     assert err.startswith("error: models/ is not the catalogue's tree: 1 stray, 0 missing\n")
     assert f"\n  stray    {name}\n" in err
-    assert (state(full), (full.root / "models.json").exists()) == (before, False)
+    assert state(full) == before
 
 
 def test_a_stray_empty_folder_fails(full: TestClone, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,6 +225,7 @@ def test_a_disk_that_refuses_the_inventory_is_told(
     full: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A folder stands where models.json goes."""
+    (full.root / "models.json").unlink()
     (full.root / "models.json").mkdir()
 
     code = tree.main([])
@@ -218,3 +241,28 @@ def test_check_raises_what_main_prints(tmp_path: Path) -> None:
 
     with pytest.raises(CheckpointError, match=f"0 stray, {len(holds.files)} missing"):
         inventory.check(tmp_path, holds)
+
+
+def test_fetching_everything_leaves_dvc_and_git_clean(clone: TestClone) -> None:
+    """So does `dvc repro` behind it; models.json is git's alone: 16 files are pushed and pulled."""
+
+    def dirty() -> tuple[str, str]:
+        status = clone.run("dvc", "status", check=True).stdout
+        return clone.run("git", "status", "--porcelain", check=True).stdout, status
+
+    clean = ("", "Data and pipelines are up to date.\n")
+    clone.run(sys.executable, "-m", "scripts.fetch", "complete", check=True)
+    assert dirty() == clean
+    clone.run("dvc", "repro", "models.dvc", check=True)
+    assert dirty() == clean
+
+    push = clone.run("dvc", "push", check=True)
+    for name in ("models", ".dvc/cache"):
+        shutil.rmtree(clone.root / name)
+    pull = clone.run("dvc", "pull", check=True)
+
+    assert "16 files pushed" in push.stdout
+    assert "16 files fetched and 16 files added" in pull.stdout
+    assert dirty() == clean
+    assert clone.read("models.json") not in clone.objects().values()
+    assert (clone.root / "models.json").stat().st_mode & 0o777 == 0o644

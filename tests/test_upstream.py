@@ -1,4 +1,4 @@
-"""python -m scripts.upstream: the state of every publisher, from headers alone."""
+"""python -m scripts.upstream: the state of every publisher, from headers only."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def look(capsys: Capture, *words: str) -> Look:
     """Run the command in this very process."""
     capsys.readouterr()
     code = upstream.main([*words, "--json"])
-    told = capsys.readouterr()
-    assert "Traceback" not in told.err
-    rows = json.loads(told.out) if told.out else []
-    return Look(code, {row["name"]: row for row in rows}, told.err)
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    rows = json.loads(printed.out) if printed.out else []
+    return Look(code, {row["name"]: row for row in rows}, printed.err)
 
 
 def test_headers_alone_tell_what_is_known(clone: TestClone, world: World, capsys: Capture) -> None:
@@ -112,16 +112,16 @@ def test_a_table_is_for_people(clone: TestClone, world: World, capsys: Capture) 
 
     code = upstream.main([TAPIR, "raft", "--record"])
 
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     assert code == 1
-    assert [line.split()[:2] for line in told.out.splitlines()] == [
+    assert [line.split()[:2] for line in printed.out.splitlines()] == [
         [TAPIR, "changed"],
         ["raft", "same"],
     ]
-    assert told.out.count("(recorded)") == 2
-    assert told.err.startswith("1 same, 1 changed\n")
-    assert f"error: changed or gone at the publisher: {TAPIR}" in told.err
-    assert "python -m scripts.repin" in told.err
+    assert printed.out.count("(recorded)") == 2
+    assert printed.err.startswith("1 same, 1 changed\n")
+    assert f"error: changed or gone at the publisher: {TAPIR}" in printed.err
+    assert "python -m scripts.repin" in printed.err
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_another_version_than_the_recorded_is_a_change(
 def test_an_etag_that_is_the_pinned_md5_proves_the_content(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Whoever sends it, that is no accident."""
+    """From any server: that is no accident."""
     del clone
     world.publish(URL, FILES[PATH], etag=f'"{md5(FILES[PATH])}"')
     world.fault(URL, Fault.without("Server"))
@@ -195,13 +195,13 @@ def test_an_etag_that_is_sent_no_longer_tells_nothing(
     seen = look(capsys, NAME)
 
     assert (seen.code, seen.states) == (2, {NAME: "unknown"})
-    assert "none is sent any more" in seen.rows[NAME]["why"]
+    assert "the publisher sends none any more" in seen.rows[NAME]["why"]
 
 
 def test_an_entry_without_a_pin_is_compared_with_its_record(
     clone: TestClone, capsys: Capture
 ) -> None:
-    """As before its first use, or an archive whose own hash nobody knows."""
+    """As before its first use, or an archive whose own hash is not known."""
     lock = clone.root / "dvc.lock"
     lock.unlink()
 
@@ -210,11 +210,11 @@ def test_an_entry_without_a_pin_is_compared_with_its_record(
     assert look(capsys, TAPIR, "pips").states == {TAPIR: "unchanged", "pips": "unchanged"}
 
 
-def test_a_move_is_told_with_what_is_known_of_the_content(
+def test_a_move_is_shown_with_what_is_known_of_the_content(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """The new address, for sources/; a change of content is the greater news."""
-    del clone
+    pin(clone, FILES[PATH])
     target = f"https://{HOST}/elsewhere.pth"
     world.publish(target, FILES[PATH], etag=f'"{md5(FILES[PATH])}"')
     world.fault(URL, Fault.redirect(target, status=301))
@@ -230,7 +230,7 @@ def test_a_move_is_told_with_what_is_known_of_the_content(
 def test_a_move_of_which_nothing_is_known_is_no_good_news(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Whether the content is the same could not be told: 2, until it is recorded."""
+    """Whether the content is the same is not known: 2, until it is recorded."""
     del clone
     target = f"https://{HOST}/elsewhere.pth"
     world.publish(target, FILES[PATH])
@@ -243,10 +243,8 @@ def test_a_move_of_which_nothing_is_known_is_no_good_news(
     assert first.rows[NAME]["why"].startswith(f"moved to {target}; nothing recorded")
 
 
-def test_gone_blocked_and_unknown_are_told_apart(
-    clone: TestClone, world: World, capsys: Capture
-) -> None:
-    """Gone counts as changed; of the other two nothing could be told."""
+def test_gone_blocked_and_unknown_differ(clone: TestClone, world: World, capsys: Capture) -> None:
+    """Gone counts as changed; of the other two nothing is known."""
     del clone
     world.remove(ARCHIVES["raft"])
     world.remove(URL)  # S3 says 403 of what is missing
@@ -260,7 +258,7 @@ def test_gone_blocked_and_unknown_are_told_apart(
     assert (seen.code, look(capsys, NAME, TAPIR).code) == (1, 2)
 
 
-def test_without_a_network_nothing_can_be_told(
+def test_without_a_network_nothing_is_known(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """A row for each, its cause in it, and nothing is recorded."""
@@ -274,7 +272,7 @@ def test_without_a_network_nothing_can_be_told(
 
 
 def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys: Capture) -> None:
-    """All of them are named, with those there are; nobody is asked."""
+    """All of them are named, with those there are; nothing is requested."""
     del clone
 
     seen = look(capsys, "sam_vit_b", "sam_vit_x", "sam_vit_y")
@@ -301,7 +299,7 @@ def test_publishers_that_may_not_be_asked_are_not(
 def test_a_malformed_source_is_a_usage_error(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """It is named; nobody is asked."""
+    """It is named; nothing is requested."""
     (clone.root / "sources/raft.dvc").write_text("deps: [")
 
     seen = look(capsys)
@@ -310,10 +308,10 @@ def test_a_malformed_source_is_a_usage_error(
     assert "sources/raft.dvc" in seen.err
 
 
-def test_a_bundle_that_holds_no_certificate_is_told(
+def test_a_bundle_without_certificates_is_named(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without authorities to trust nobody can be asked."""
+    """Without trusted authorities nothing can be requested."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(clone.root / "params.yaml"))
 
     seen = look(capsys)
@@ -342,6 +340,6 @@ def test_help_teaches_states_and_exit_codes(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         upstream.main(["--help"])
 
-    told = capsys.readouterr().out
-    assert all(f"  {state} " in told for state in drift.STATES)
-    assert "exit code: 0 nothing changed, 1 something changed or is gone" in told
+    printed = capsys.readouterr().out
+    assert all(f"  {state} " in printed for state in drift.STATES)
+    assert "exit code: 0 nothing changed, 1 something changed or is gone" in printed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts import verify
+from scripts.catalogue import inventory
 from tests.checkout.test_adoption import CLEAN, aside
 from tests.download.transfers import limit, unpin
 from tests.world import Fault
@@ -88,7 +89,9 @@ def test_a_right_tree_is_right(fetched: TestClone, world: World, capsys: Capture
     assert verify.main([]) == 0
 
     out, err = capsys.readouterr()
-    assert out == "6 right, 10 missing\nWhat is missing comes by `dvc pull` or `dvc repro`.\n"
+    assert (
+        out == "6 right, 10 missing\nMissing files are downloaded by `dvc pull` or `dvc repro`.\n"
+    )
     assert err == ""
     assert world.requests == []
     assert fetched.run("git", "status", "--porcelain").stdout == before
@@ -299,12 +302,32 @@ def test_what_has_no_pin_is_told_and_no_fault(clone: TestClone, capsys: Capture)
     (clone.root / POINT).parent.mkdir(parents=True)
     (clone.root / POINT).write_bytes(b"new")
     unpin(clone)
+    inventory.write(clone.root)
 
     code, rows = told(capsys)
 
     assert code == 0
     assert rows[POINT]["state"] == "unpinned"
     assert len(rows) == 16
+
+
+@pytest.mark.parametrize(("text", "state"), [(None, "missing"), ("{}", "outdated")])
+def test_an_inventory_that_is_wrong_is_a_fault(
+    clone: TestClone, capsys: Capture, text: str | None, state: str
+) -> None:
+    """`dvc checkout` does not restore it: git does, and the message says so."""
+    (clone.root / "models.json").unlink()
+    clone.run("dvc", "checkout", "--allow-missing")
+    if text:
+        (clone.root / "models.json").write_text(text)
+
+    assert verify.main([]) == 1
+
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: models.json is {state}\n")
+    assert "Next: `git checkout models.json`; if you changed the catalogue, `python -m" in err
+    clone.run("git", "checkout", "models.json", check=True)
+    assert verify.main([]) == 0
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
@@ -369,4 +392,4 @@ def test_help_says_what_the_exit_code_means(capsys: Capture) -> None:
     assert stopped.value.code == 0
     out = capsys.readouterr().out
     assert "trusts a file whose time and size have not changed" in out
-    assert "exit code: 0 all that is here is right" in out
+    assert "exit code: 0 every file present is right" in out

@@ -1,4 +1,4 @@
-"""What each file is, in words: the artifacts of dvc.yaml, by the path they describe."""
+"""The description of each file: the artifacts of dvc.yaml, by path."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scripts.catalogue import licences
 from scripts.catalogue.documents import load
 from scripts.console.errors import CatalogueError
 
@@ -13,12 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_RESTRICTED = "non-commercial"  # how a licence_note says that not everybody may use a file
-
 
 @dataclass(frozen=True)
 class Artifact:
-    """One file in words: its family (the first label), licence and source repository."""
+    """The description of one file: family (the first label), licence, source repository."""
 
     path: str
     desc: str = ""
@@ -29,7 +28,7 @@ class Artifact:
 
 
 def read(path: Path) -> dict[str, Artifact]:
-    """Return what dvc.yaml says of each file; raise CatalogueError with every fault."""
+    """Return path -> description from dvc.yaml; raise CatalogueError with every fault."""
     document = load(path)
     entries = document.get("artifacts", {}) if isinstance(document, dict) else None
     if not isinstance(entries, dict):
@@ -47,34 +46,35 @@ def read(path: Path) -> dict[str, Artifact]:
 
 
 def notices(root: Path, paths: Iterable[str]) -> list[str]:
-    """Return what users of these files have to know of their licences, once for each family.
+    """Return the licence notices that users of these files must see, one for each family.
 
-    Nothing for a licence that lets everybody use a file, nor for a family of which a file is in
-    place already: that was told. Raises CatalogueError.
+    There is none for a licence that lets everybody use a file, nor for a family of which a file
+    is in place already: its notice was shown then. Raises CatalogueError.
     """
     known = read(root / "dvc.yaml")
-    there = {words.family for path, words in known.items() if os.path.exists(root / path)}  # noqa: PTH110 - never raises
-    restricted = [known[p] for p in paths if p in known and _RESTRICTED in known[p].license_note]
-    return list(dict.fromkeys(_notice(words) for words in restricted if words.family not in there))
+    shown = {each.family for path, each in known.items() if os.path.exists(root / path)}  # noqa: PTH110 - never raises
+    described = [known[path] for path in paths if path in known]
+    restricted = [a for a in described if licences.is_restricted(a.license, a.license_note)]
+    return list(dict.fromkeys(_notice(each) for each in restricted if each.family not in shown))
 
 
 def _notice(artifact: Artifact) -> str:
+    what = ", ".join(filter(None, (artifact.license, artifact.license_note)))
     where = f" ({artifact.source})" if artifact.source else ""
-    whose = artifact.family or artifact.path
-    return f"licence of {whose}: {artifact.license}, {artifact.license_note}{where}"
+    return f"licence of {artifact.family or artifact.path}: {what}{where}"
 
 
 def _artifact(entry: dict[str, object]) -> Artifact:
-    meta, labels = entry["meta"], entry.get("labels")
-    words = meta if isinstance(meta, dict) else {}
+    labels, meta = entry.get("labels"), entry["meta"]
+    fields = meta if isinstance(meta, dict) else {}
     first = labels[0] if isinstance(labels, list) and labels else ""
     return Artifact(
         path=str(entry["path"]),
         desc=str(entry.get("desc") or ""),
         family=str(first),
-        license=_text(words.get("license")),
-        license_note=str(words.get("license_note") or ""),
-        source=_text(words.get("source")),
+        license=_text(fields.get("license")),
+        license_note=str(fields.get("license_note") or ""),
+        source=_text(fields.get("source")),
     )
 
 

@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import artifacts, lock, params, pins, sources
+from scripts.catalogue import artifacts, licences, lock, params, pins, sources
 from scripts.catalogue.artifacts import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.catalogue.pins import Pin
 
 NAME = "sam-pt-checkpoints"
-_SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"  # a name; nothing is fetched from it
-
-# Of SPDX's eight hundred, those that weights are published under; any other is told by its name.
-_SPDX = {
-    "AGPL-3.0-only", "AGPL-3.0-or-later", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0",
-    "CC-BY-NC-4.0", "CC-BY-NC-ND-4.0", "CC-BY-NC-SA-4.0", "CC-BY-SA-4.0", "CC0-1.0",
-    "GPL-2.0-only", "GPL-3.0-only", "GPL-3.0-or-later", "ISC", "LGPL-3.0-only", "MIT", "MPL-2.0",
-    "Unlicense",
-}  # fmt: skip
+_SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"  # an identifier: not opened
 
 
 def render(root: Path, *, epoch: int | None = None) -> str:
     """Return the bill of the repository at `root` as JSON; raise CatalogueError.
 
-    `epoch` is its time in seconds since 1970, left out if None.
+    `epoch` is its time in seconds since 1970; with None it has none.
     """
     holds = params.read(root / "params.yaml")
     pinned = {p: pin for p, pin in pins.read(root / "dvc.lock").items() if p in holds.files}
-    words = artifacts.read(root / "dvc.yaml")
+    described = artifacts.read(root / "dvc.yaml")
     rows = [
-        _component(file, words.get(file.path, Artifact(file.path)), pinned.get(file.path))
-        | {"externalReferences": list(_references(root, entry, file, words))}
+        _component(file, described.get(file.path, Artifact(file.path)), pinned.get(file.path))
+        | {"externalReferences": list(_references(root, entry, file, described))}
         for entry in holds.published.values()
         for file in entry.files
     ]
@@ -53,37 +44,27 @@ def render(root: Path, *, epoch: int | None = None) -> str:
     return json.dumps({**head, "version": 1, **content}, indent=2) + "\n"
 
 
-def _component(file: Checkpoint, words: Artifact, pin: Pin | None) -> dict[str, Any]:
-    """Return one file: its version is its pin, and its hashes are those it is checked against."""
+def _component(file: Checkpoint, described: Artifact, pin: Pin | None) -> dict[str, Any]:
+    """Return one file: its version is its md5, its hashes are those it is checked against."""
     row: dict[str, Any] = {"type": "machine-learning-model", "bom-ref": file.path}
     row["name"] = file.path
     hashes = {"MD5": pin.md5 if pin else None, "SHA-256": file.sha256}
     if pin:
         row["version"] = pin.md5
-    if words.desc:
-        row["description"] = words.desc
+    if described.desc:
+        row["description"] = described.desc
     if any(hashes.values()):
         row["hashes"] = [{"alg": alg, "content": text} for alg, text in hashes.items() if text]
-    if words.license and words.license != "NOASSERTION":  # SPDX's word for one nobody has stated
-        row["licenses"] = [_license(words.license)]
+    if described.license and described.license != "NOASSERTION":  # SPDX's word for an unknown one
+        row["licenses"] = [licences.as_cyclonedx(described.license)]
     size = pin.size if pin else None
-    about = {"family": words.family, "license_note": words.license_note, "size": size}
+    about = {"family": described.family, "license_note": described.license_note, "size": size}
     found = [{"name": f"{NAME}:{key}", "value": str(v)} for key, v in about.items() if v]
     return row | ({"properties": found} if found else {})
 
 
-def _license(text: str) -> dict[str, Any]:
-    """Return a licence as SPDX identifies it, or else by the name that somebody gave it."""
-    if text in _SPDX:
-        return {"license": {"id": text}}
-    parts = re.split(" (?:AND|OR) ", text)
-    if len(parts) > 1 and _SPDX.issuperset(parts):
-        return {"expression": text}
-    return {"license": {"name": text}}
-
-
 def _references(
-    root: Path, entry: Published, file: Checkpoint, words: dict[str, Artifact]
+    root: Path, entry: Published, file: Checkpoint, described: dict[str, Artifact]
 ) -> Iterator[dict[str, Any]]:
     """Yield where a file is downloaded from, and where its code lives."""
     distribution: dict[str, Any] = {"type": "distribution"}
@@ -93,7 +74,7 @@ def _references(
     if entry.sha256:
         distribution["hashes"] = [{"alg": "SHA-256", "content": entry.sha256}]
     yield distribution
-    if file.path in words and (source := words[file.path].source):
+    if file.path in described and (source := described[file.path].source):
         yield {"type": "vcs", "url": source}
 
 

@@ -1,4 +1,4 @@
-"""Read yaml files that people and DVC write; every fault becomes one line with its place."""
+"""Read and write YAML files that people and DVC write; a fault becomes one line with its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from scripts.console.errors import CatalogueError
 
@@ -21,14 +21,14 @@ _DEPTH = 100  # levels; libyaml's composer recurses in C and would end the proce
 
 
 class _Strict(_Loader):  # type: ignore[misc, valid-type] # one of two loaders, alike for us
-    """Refuses a key that stands twice, as DVC does; PyYAML would silently take the last."""
+    """Refuses a duplicate key, as DVC does; PyYAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - PyYAML's signature
         """Return the map, or raise MarkedYAMLError."""
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise _marked(f"{key.value} stands twice", key.start_mark)
+                raise _marked(f"duplicate key {key.value}", key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep=deep)
 
@@ -36,6 +36,17 @@ class _Strict(_Loader):  # type: ignore[misc, valid-type] # one of two loaders, 
 def load(path: Path, where: str = "") -> Any:  # noqa: ANN401 - a yaml document is any data; callers check it
     """Return the document as plain data, or raise CatalogueError (naming it `where`)."""
     return _read(path, where or path.name, data)
+
+
+def load_as_dvc(path: Path) -> Any:  # noqa: ANN401
+    """Return the document as DVC reads it, in YAML 1.2 (`yes` is a text); raise CatalogueError."""
+    return _read(path, path.name, YAML(typ="safe").load)
+
+
+def editable(path: Path) -> Any:  # noqa: ANN401 - a document in ruamel's types, which keep its form
+    """Return a document of DVC's to be changed and dumped again; raise CatalogueError."""
+    load(path)  # for the line number of most faults
+    return _read(path, path.name, _round_trip().load)
 
 
 def compose(path: Path) -> yaml.Node | None:
@@ -55,6 +66,13 @@ def nodes(text: str) -> yaml.Node | None:
     return node
 
 
+def dumped(document: Any) -> str:  # noqa: ANN401
+    """Return the document as DVC itself would write it."""
+    stream = io.StringIO()
+    _round_trip().dump(document, stream)
+    return stream.getvalue()
+
+
 def _read(path: Path, where: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
     try:
         text = path.read_text(encoding="utf-8")
@@ -66,15 +84,15 @@ def _read(path: Path, where: str, parse: Callable[[str], Any]) -> Any:  # noqa: 
         raise CatalogueError(where, [f"cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise CatalogueError(where, [f"not UTF-8 at byte {error.start}"]) from error
-    except yaml.MarkedYAMLError as error:
+    except (yaml.MarkedYAMLError, MarkedYAMLError) as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
         raise CatalogueError(where, [f"{line}{error.problem or error.context}"]) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, YAMLError) as error:
         raise CatalogueError(where, [" ".join(str(error).split())]) from error
-    except (ValueError, LookupError, AttributeError) as error:
-        # PyYAML's own, for 2026-13-45, !!bool x and !!timestamp x.
-        raise CatalogueError(where, [f"a value is not what its form says: {error}"]) from error
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        # The parsers' own: for 2026-13-45, !!bool x and !!timestamp x, and for a list as a key.
+        raise CatalogueError(where, [f"invalid value: {error}"]) from error
 
 
 def _check_depth(text: str) -> None:
@@ -88,22 +106,6 @@ def _check_depth(text: str) -> None:
 
 def _marked(problem: str, mark: Any) -> yaml.MarkedYAMLError:  # noqa: ANN401 - of either parser
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
-
-
-def editable(path: Path) -> Any:  # noqa: ANN401 - a document in ruamel's types, which keep its form
-    """Return a document of DVC's to be changed and dumped again; raise CatalogueError."""
-    load(path)  # most faults are told as everywhere; ruamel reads yaml 1.2, and has some more
-    try:
-        return _round_trip().load(path)
-    except YAMLError as error:
-        raise CatalogueError(path.name, [" ".join(str(error).split())]) from error
-
-
-def dumped(document: Any) -> str:  # noqa: ANN401
-    """Return the document as DVC itself would write it."""
-    stream = io.StringIO()
-    _round_trip().dump(document, stream)
-    return stream.getvalue()
 
 
 def _round_trip() -> YAML:

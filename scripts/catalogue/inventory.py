@@ -1,4 +1,4 @@
-"""Check that models/ holds exactly the catalogue's files, and write the inventory models.json."""
+"""Check that models/ holds exactly the catalogue's files, and make the inventory models.json."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING
 from scripts.catalogue import artifacts, params, pins
 from scripts.catalogue.params import TREE, Catalogue
 from scripts.console.errors import CheckpointError
+from scripts.files.disk import disk_errors, is_file, replace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scripts.catalogue.artifacts import Artifact
     from scripts.catalogue.pins import Pin
 
 INVENTORY = "models.json"
+RESTORE = (  # neither `dvc checkout` nor `dvc pull` does
+    f"`git checkout {INVENTORY}`; if you changed the catalogue, `python -m scripts.seal`"
+)
 
 
 def names(root: Path) -> set[str]:
     """Return the path of every file and link under models/, as params.yaml writes paths.
 
-    A folder that holds nothing is one, too, with a slash: loaders that list a folder trip over it.
+    An empty folder counts, too, with a slash: loaders that list a folder stumble over it.
     """
     found: set[str] = set()
     for folder, folders, files in os.walk(root / TREE):
@@ -34,7 +40,7 @@ def names(root: Path) -> set[str]:
 
 
 def check(root: Path, holds: Catalogue) -> None:
-    """Raise CheckpointError unless models/ has exactly the catalogue's files; hashes nothing."""
+    """Raise CheckpointError unless models/ has exactly the catalogue's files; hash nothing."""
     found = names(root)
     folders = {f"{folder}/" for path in holds.files for folder in PurePosixPath(path).parents}
     stray = sorted(found - holds.files.keys() - folders)
@@ -49,19 +55,21 @@ def check(root: Path, holds: Catalogue) -> None:
         *(f"missing  {path}" for path in missing),
         "The lock and the seal are as they were.",
         "Next: move stray files out of models/ (some loaders take the highest step they find",
-        "there); bring missing ones with `dvc repro models.dvc` or `dvc pull`.",
+        "there); download missing ones with `dvc repro models.dvc` or `dvc pull`.",
     )
 
 
-def inventory(holds: Catalogue, pinned: dict[str, Pin], words: dict[str, Artifact]) -> str:
+def inventory(
+    holds: Catalogue, pinned: Mapping[str, Pin], described: Mapping[str, Artifact]
+) -> str:
     """Return models.json: a function of catalogue, lock and artifacts alone, sorted by path."""
     rows = [
         {
             "path": path,
             "md5": pinned[path].md5 if path in pinned else None,
             "sha256": file.sha256,
-            "license": words[path].license if path in words else None,
-            "source": words[path].source if path in words else None,
+            "license": described[path].license if path in described else None,
+            "source": described[path].source if path in described else None,
         }
         for path, file in sorted(holds.files.items())
     ]
@@ -72,3 +80,29 @@ def render(root: Path) -> str:
     """Return the inventory of the clone at `root`; raise CatalogueError."""
     holds = params.read(root / "params.yaml")
     return inventory(holds, pins.read(root / "dvc.lock"), artifacts.read(root / "dvc.yaml"))
+
+
+def fault(root: Path) -> str | None:
+    """Return the fault of models.json (missing, outdated, a link), or None.
+
+    Raises CatalogueError or DiskError.
+    """
+    return _fault(root / INVENTORY, render(root).encode())
+
+
+def write(root: Path) -> str | None:
+    """Write models.json if it has a fault, and return that; raise CatalogueError or DiskError."""
+    right = render(root).encode()
+    found = _fault(root / INVENTORY, right)
+    if found:
+        replace(root / INVENTORY, right)
+    return found
+
+
+def _fault(path: Path, right: bytes) -> str | None:
+    if not is_file(path):
+        return "missing"
+    if path.is_symlink():  # as DVC made it while models.json was in its cache
+        return "a link"
+    with disk_errors(path):
+        return None if path.read_bytes() == right else "outdated"

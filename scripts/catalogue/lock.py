@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import inventory, params, pins, stages
-from scripts.catalogue.documents import dumped, editable, load
+from scripts.catalogue import artifacts, inventory, params, pins, stages
+from scripts.catalogue.documents import dumped, editable, load_as_dvc
 from scripts.catalogue.params import TREE
 from scripts.console.errors import CatalogueError
 from scripts.files import digests
 from scripts.files.disk import disk_errors, is_file, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from scripts.catalogue.pins import Pin
@@ -35,32 +36,34 @@ def tree_md5(pinned: Mapping[str, Pin]) -> str:
 
 
 def render(root: Path) -> dict[str, str]:
-    """Return what dvc.lock, models.dvc and models.json should say, by file name.
+    """Return the right content of dvc.lock, models.dvc and models.json, by file name.
 
-    Every stage of dvc.yaml whose files are pinned has its entry in the lock, in dvc.yaml's order,
-    and no other. Raises CatalogueError or DiskError.
+    The lock has an entry for every stage of dvc.yaml whose outs are pinned, and for no other:
+    known ones in their order, new ones behind them, as DVC does. Raises CatalogueError or
+    DiskError.
     """
-    holds = params.read(root / "params.yaml")
-    pinned = {p: pin for p, pin in pins.read(root / LOCK).items() if p in holds.files}
-    values = load(root / "params.yaml")
+    holds, values = params.read(root / "params.yaml"), load_as_dvc(root / "params.yaml")
+    pinned, described = pins.read(root / LOCK), artifacts.read(root / "dvc.yaml")
     declared = stages.read(root / "dvc.yaml", values)
+    listed = inventory.inventory(holds, pinned, described)
+    tree = {path: pin for path, pin in pinned.items() if path in holds.files}
+    facts = _Facts(root, values, pinned, tree, listed.encode())
     lock, seal = editable(root / LOCK), editable(root / SEAL)
     known = lock["stages"]
-    if faults := [fault for name, part in known.items() for fault in _faults(name, part)]:
-        raise CatalogueError(LOCK, faults)
-    if faults := list(_faults(SEAL, seal)):
-        raise CatalogueError(SEAL, faults)
-    if faults := [fault for stage in declared for fault in _missing(root, stage, pinned, values)]:
-        raise CatalogueError("dvc.yaml", faults)
-    lock["stages"] = {
-        stage.name: _entry(root, stage, known.get(stage.name, {}), pinned, values)
+    _refuse(LOCK, (fault for name, part in known.items() for fault in _faults(name, part)))
+    _refuse(SEAL, _faults(SEAL, seal))
+    _refuse(SEAL, (fault for row in _rows(seal) for fault in facts.missing(row["path"])))
+    _refuse("dvc.yaml", (fault for stage in declared for fault in facts.faults(stage)))
+    entries = {
+        stage.name: _entry(stage, _rows(known.get(stage.name, {})), facts)
         for stage in declared
-        if all(path in pinned or path == inventory.INVENTORY for path in stage.outs)
+        if all(facts.knows(path) for path in stage.outs)
     }
-    for row in [*seal.get("deps", []), *seal.get("outs", [])]:
-        _record(row, _identity(root, row["path"], pinned), in_place=True)
-    texts = {LOCK: dumped(lock), SEAL: dumped(seal)}
-    return texts | {inventory.INVENTORY: inventory.render(root)}
+    kept = [name for name in known if name in entries]
+    lock["stages"] = {name: entries[name] for name in dict.fromkeys([*kept, *entries])}
+    for row in _rows(seal):
+        _record(row, facts.identity(row["path"]), in_place=True)
+    return {LOCK: dumped(lock), SEAL: dumped(seal), inventory.INVENTORY: listed}
 
 
 def write(root: Path) -> list[str]:
@@ -73,8 +76,56 @@ def write(root: Path) -> list[str]:
     return changed
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What the rows of lock and seal are made of."""
+
+    root: Path
+    values: Any  # of params.yaml
+    pinned: Mapping[str, Pin]
+    tree: Mapping[str, Pin]  # those of the catalogue's files
+    inventory: bytes
+
+    def knows(self, path: str) -> bool:
+        """Tell whether a path's hash is known without reading a file."""
+        return path in self.pinned or path in (TREE, inventory.INVENTORY)
+
+    def missing(self, path: str) -> Iterator[str]:
+        """Yield a fault if nothing is known of a path."""
+        if not self.knows(path) and not is_file(self.root / path):
+            yield f"{path} {'has no pin' if path.startswith(f'{TREE}/') else 'is missing'}"
+
+    def faults(self, stage: Stage) -> Iterator[str]:
+        """Yield each key of params.yaml and each dependency that a stage names in vain."""
+        for key in stage.params:
+            if not _has(self.values, key):
+                yield f"{stage.name}: params.yaml has no {key}"
+        for path in stage.deps:
+            yield from (f"{stage.name}: {fault}" for fault in self.missing(path))
+
+    def identity(self, path: str) -> dict[str, str | int]:
+        """Return what DVC records of a path: md5, and size and nfiles where they are known."""
+        if path == TREE:
+            sizes = [pin.size for pin in self.tree.values() if pin.size is not None]
+            whole = {"size": sum(sizes)} if len(sizes) == len(self.tree) else {}
+            return {"md5": tree_md5(self.tree), **whole, "nfiles": len(self.tree)}
+        if path == inventory.INVENTORY:
+            md5 = hashlib.md5(self.inventory, usedforsecurity=False).hexdigest()
+            return {"md5": md5, "size": len(self.inventory)}
+        if pin := self.pinned.get(path):
+            return {"md5": str(pin.md5)} | ({"size": pin.size} if pin.size is not None else {})
+        with disk_errors(self.root / path):
+            digest = digests.of_file(self.root / path, sha256=False)
+        return {"md5": digest.md5, "size": digest.size}
+
+
+def _refuse(where: str, faults: Iterable[str]) -> None:
+    if found := list(faults):
+        raise CatalogueError(where, found)
+
+
 def _faults(name: str, part: Any) -> Iterator[str]:  # noqa: ANN401
-    """Yield what is wrong with a stage of the lock, or with the seal, as far as it is used here."""
+    """Yield the faults of a stage of the lock, or of the seal, as far as it is used here."""
     if not isinstance(part, dict):
         yield f"{name}: not a map"
         return
@@ -88,86 +139,44 @@ def _has_path(row: Any) -> bool:  # noqa: ANN401
     return isinstance(row, dict) and isinstance(row.get("path"), str)
 
 
-def _missing(
-    root: Path,
-    stage: Stage,
-    pinned: Mapping[str, Pin],
-    values: Any,  # noqa: ANN401
-) -> Iterator[str]:
-    """Yield what a stage names and nobody has: a key of params.yaml, a pin, a file of code."""
-    for key in stage.params:
-        if not _holds(values, key):
-            yield f"{stage.name}: params.yaml has no {key}"
-    for path in stage.deps:
-        if path in pinned or path in (TREE, inventory.INVENTORY) or is_file(root / path):
-            continue
-        what = "is not pinned" if path.startswith(f"{TREE}/") else "is missing"
-        yield f"{stage.name}: {path} {what}"
+def _rows(part: Mapping[str, Any]) -> list[Any]:
+    return [*part.get("deps", []), *part.get("outs", [])]
 
 
-def _entry(
-    root: Path,
-    stage: Stage,
-    known: Any,
-    pinned: Mapping[str, Pin],
-    values: Any,  # noqa: ANN401
-) -> dict[str, Any]:
-    """Return the lock's entry of a stage: what DVC recorded, as far as it is still true."""
-    entry: dict[str, Any] = {"cmd": stage.cmd}
-    if stage.deps:
-        entry["deps"] = _rows(root, stage.deps, known.get("deps", []), pinned)
-    if stage.params:
-        entry["params"] = {"params.yaml": {key: _value(values, key) for key in stage.params}}
-    if stage.outs:
-        entry["outs"] = _rows(root, stage.outs, known.get("outs", []), pinned)
-    return entry
+def _entry(stage: Stage, known: list[Any], facts: _Facts) -> dict[str, Any]:
+    """Return the lock's entry of a stage; `known` are its rows so far, kept where still right."""
+    rows = {path: {"path": path, "hash": "md5"} for path in (*stage.deps, *stage.outs)}
+    rows |= {row["path"]: row for row in known}
+    for path in (*stage.deps, *stage.outs):
+        _record(rows[path], facts.identity(path), in_place=False)
+    values = {key: copy.deepcopy(_get(facts.values, key)) for key in stage.params}
+    parts = {
+        "cmd": stage.cmd,
+        "deps": [rows[path] for path in stage.deps],
+        "params": {"params.yaml": values} if values else {},
+        "outs": [rows[path] for path in stage.outs],
+    }
+    return {kind: part for kind, part in parts.items() if part}
 
 
-def _rows(
-    root: Path, paths: tuple[str, ...], known: list[Any], pinned: Mapping[str, Pin]
-) -> list[Any]:
-    by_path = {row["path"]: row for row in known}
-    rows = [by_path.get(path, {"path": path, "hash": "md5"}) for path in paths]
-    for row in rows:
-        _record(row, _identity(root, row["path"], pinned), in_place=False)
-    return rows
-
-
-def _record(entry: Any, identity: Mapping[str, str | int], *, in_place: bool) -> None:  # noqa: ANN401
-    # As DVC does it: what has not changed is left alone, an entry of the lock is written anew,
+def _record(row: Any, identity: Mapping[str, str | int], *, in_place: bool) -> None:  # noqa: ANN401
+    # As DVC does: what has not changed is left alone, a row of the lock is written from scratch,
     # one of a .dvc file is changed where it stands.
-    if entry.get("md5") == identity["md5"]:
+    if row.get("md5") == identity["md5"]:
         return
     for key in ("md5", "size", "nfiles"):
         if key not in identity or not in_place:
-            entry.pop(key, None)
-    entry.update(identity)
+            row.pop(key, None)
+    row.update(identity)
 
 
-def _identity(root: Path, path: str, pinned: Mapping[str, Pin]) -> dict[str, str | int]:
-    """Return what DVC records of a path: md5, and size and nfiles where they are known."""
-    if path in pinned:
-        pin = pinned[path]
-        return {"md5": str(pin.md5)} | ({"size": pin.size} if pin.size is not None else {})
-    if path == TREE:
-        sizes = [pin.size for pin in pinned.values() if pin.size is not None]
-        whole = {"size": sum(sizes)} if len(sizes) == len(pinned) else {}
-        return {"md5": tree_md5(pinned), **whole, "nfiles": len(pinned)}
-    if path == inventory.INVENTORY:
-        text = inventory.render(root).encode()
-        return {"md5": hashlib.md5(text, usedforsecurity=False).hexdigest(), "size": len(text)}
-    with disk_errors(root / path):
-        digest = digests.of_file(root / path, sha256=False)
-    return {"md5": digest.md5, "size": digest.size}
-
-
-def _value(values: Any, key: str) -> Any:  # noqa: ANN401 - any value a yaml file can hold
+def _get(values: Any, key: str) -> Any:  # noqa: ANN401 - any value a yaml file can hold
     for name in key.split("."):
         values = values[name]
-    return copy.deepcopy(values)  # one object dumped twice would become a yaml alias
+    return values
 
 
-def _holds(values: Any, key: str) -> bool:  # noqa: ANN401
+def _has(values: Any, key: str) -> bool:  # noqa: ANN401
     for name in key.split("."):
         if not isinstance(values, dict) or name not in values:
             return False

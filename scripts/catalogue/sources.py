@@ -1,22 +1,33 @@
-"""Where each file comes from: the import-url files of sources/, the only place of an address."""
+"""Where each file comes from: the import-url files of sources/, the only place of a URL.
+
+What they record of the publisher (ETag, size) has the form of `dvc update --no-download`. Where a
+URL is that of a page (Dropbox, Drive), DVC records the page; here the file behind it is recorded.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue.documents import load
+from scripts.catalogue.documents import dumped, editable, load
 from scripts.catalogue.urls import is_safe
 from scripts.console.errors import CatalogueError
+from scripts.files.disk import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# What DVC leaves out of the md5 of a .dvc file.
+_NOT_HASHED = {"desc", "frozen", "isexec", "labels", "locked", "md5", "meta", "metric", "nfiles",
+               "persist", "size", "type"}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Mirror:
-    """An address that a public hash proves identical: of what is published, or of one member."""
+    """A URL that a public hash proves identical: of what is published, or of one member."""
 
     url: str
     member: str | None = None
@@ -24,54 +35,86 @@ class Mirror:
 
 @dataclass(frozen=True)
 class Source:
-    """One publisher's address, what it last said of the file there (size in bytes), its mirrors."""
+    """A publisher's URL, the ETag (as sent) and size in bytes last recorded there, its mirrors.
+
+    `alternative` says how else to get the same file, for a person to read.
+    """
 
     name: str
     url: str
+    etag: str | None = None
     size: int | None = None
     mirrors: tuple[Mirror, ...] = ()
-    alternative: str | None = None  # another way to the same file, as a text for users
+    alternative: str = ""
 
 
 def read(folder: Path, name: str) -> Source:
-    """Return what sources/NAME.dvc says, or raise CatalogueError."""
+    """Return the content of sources/NAME.dvc, or raise CatalogueError with every fault."""
     where = f"{folder.name}/{name}.dvc"
     document = load(folder / f"{name}.dvc", where)
     deps = document.get("deps") if isinstance(document, dict) else None
     if not isinstance(deps, list) or len(deps) != 1 or not isinstance(deps[0], dict):
         raise CatalogueError(where, ["not an import-url file: it has not exactly one dep"])
-    url, size = deps[0].get("path"), deps[0].get("size")
-    faults = []
+    meta = document["meta"] if isinstance(document.get("meta"), dict) else {}
+    url, etag, size = (deps[0].get(key) for key in ("path", "checksum", "size"))
+    alternative, faults = meta.get("alternative", ""), []
     if not isinstance(url, str) or not is_safe(url):
         faults.append(f"deps: {url!r} is not an https address")
     if size is not None and (type(size) is not int or size < 0):
         faults.append(f"deps: size is {size!r}, not a number of bytes")
-    mirrors = tuple(_mirrors(document.get("meta"), faults))
-    alternative = _alternative(document.get("meta"), faults)
+    if not isinstance(alternative, str):
+        faults.append("meta.alternative: not a text")
+    mirrors = tuple(_mirrors(meta.get("mirrors", []), faults))
     if faults:
         raise CatalogueError(where, faults)
-    return Source(name, str(url), size, mirrors, alternative)
+    seen = None if etag is None else str(etag)
+    return Source(name, str(url), seen, size, mirrors, " ".join(alternative.split()))
 
 
-def _alternative(meta: object, faults: list[str]) -> str | None:
-    text = meta.get("alternative") if isinstance(meta, dict) else None
-    if text is None or isinstance(text, str):
-        return text
-    faults.append(f"meta.alternative: {text!r} is not a text")
-    return None
+def record(folder: Path, name: str, *, etag: str | None, size: int | None) -> bool:
+    """Write the publisher's ETag and size to sources/NAME.dvc; tell whether they are new.
+
+    Raises CatalogueError or DiskError.
+    """
+    seen = read(folder, name)
+    if (seen.etag, seen.size) == (etag, size):
+        return False
+    document = editable(folder / f"{name}.dvc")
+    dep = document["deps"][0]
+    for key, value in (("checksum", etag), ("size", size)):
+        dep.pop(key, None) if value is None else dep.update({key: value})
+    for key in ("md5", "size", "nfiles"):
+        document["outs"][0].pop(key, None)  # what DVC downloaded once is another version
+    document["md5"] = _md5(document)
+    replace(folder / f"{name}.dvc", dumped(document).encode())
+    return True
 
 
-def _mirrors(meta: object, faults: list[str]) -> Iterator[Mirror]:
-    rows = meta.get("mirrors", []) if isinstance(meta, dict) else []
+def _mirrors(rows: object, faults: list[str]) -> Iterator[Mirror]:
     if not isinstance(rows, list):
         faults.append("meta.mirrors: not a list")
         return
     for row in rows:
-        told = row if isinstance(row, dict) else {"url": row}
-        url, member = told.get("url"), told.get("member")
+        fields = row if isinstance(row, dict) else {"url": row}
+        url, member = fields.get("url"), fields.get("member")
         if not isinstance(url, str) or not is_safe(url):
             faults.append(f"meta.mirrors: {url!r} is not an https address")
         elif member is not None and not isinstance(member, str):
             faults.append(f"meta.mirrors: {member!r} is not the name of a member")
         else:
             yield Mirror(url, member)
+
+
+def _md5(document: dict[str, Any]) -> str:
+    """Return the hash by which DVC recognises a .dvc file."""
+    fields = {key: value for key, value in document.items() if (key, value) != ("wdir", ".")}
+    text = json.dumps(_hashed(fields), sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _hashed(value: Any) -> Any:  # noqa: ANN401 - any value a yaml file can hold
+    if isinstance(value, list):
+        return [_hashed(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _hashed(each) for key, each in value.items() if key not in _NOT_HASHED}
+    return value

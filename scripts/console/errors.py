@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ class CheckpointError(Exception):
         super().__init__(what, *details)
         self.what = what
         self.details = details
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The details before the next step, for a caller that knows a better one."""
+        return tuple(takewhile(lambda line: not line.startswith("Next: "), self.details))
 
     def __str__(self) -> str:
         """Return the whole message, details indented by two spaces."""

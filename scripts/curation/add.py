@@ -1,13 +1,10 @@
-"""Add a checkpoint to the catalogue: downloaded, pinned, sealed, ready to commit; or nothing."""
+"""Add a checkpoint to the catalogue: download, pin and seal it, or change nothing."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
-import re
 from contextlib import suppress
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import documents, lock, params
@@ -16,13 +13,13 @@ from scripts.checkout import obtain
 from scripts.console.errors import (
     CatalogueError,
     CheckpointError,
+    DiskError,
     PickleError,
     SourceError,
-    UsageError,
 )
 from scripts.console.progress import note
-from scripts.curation import changes, entries
-from scripts.curation.entries import Entry
+from scripts.curation import git, transaction
+from scripts.curation.entry import refusal, render
 from scripts.download import addresses
 
 if TYPE_CHECKING:
@@ -31,148 +28,100 @@ if TYPE_CHECKING:
     from scripts.catalogue.params import Published
     from scripts.checkout.clone import Clone
     from scripts.checkout.outcome import Outcome
+    from scripts.curation.entry import Entry
 
 
-def import_url(clone: Clone, entry: Entry, md5: str | None) -> list[Outcome]:
-    """Bring an entry in, everywhere; raise CheckpointError, and leave all as it was.
+def add(clone: Clone, entry: Entry, md5: str | None) -> list[Outcome]:
+    """Add an entry to every file; or raise CheckpointError, and change nothing.
 
-    The files of the catalogue are written once its bytes are verified and in their place.
+    The catalogue is written once the bytes are verified and in their place.
     """
     _refuse_taken(clone, entry)
-    changes.refuse_dirty(clone.root)
-    lock.render(clone.root)  # for the faults it finds in the files that will change
-    entry = dataclasses.replace(entry, url=_address(entry.url))
-    texts = entries.texts(clone.root, entry)
+    git.refuse_dirty(clone.root)
+    lock.render(clone.root)  # raises for faults in the files that will change
+    entry = dataclasses.replace(entry, url=_file_url(entry.url))
+    texts = render(clone.root, entry)
     after = _with(clone, entry, texts["params.yaml"], md5)
     source = f"sources/{entry.name}.dvc"
     try:
-        with changes.restored(clone.root, [source]):
-            changes.write(clone.root, {source: texts[source]})
-            outcomes = _bring(after, after.catalogue.published[entry.name])
-            _enter(clone, entry, texts)
+        with transaction.restored(clone.root, source):
+            transaction.write(clone.root, {source: texts[source]})
+            outcomes = _obtain(after, after.catalogue.published[entry.name])
+            _write(clone, entry, texts)
     except BaseException:
-        with suppress(OSError):  # the reason is on its way to the user
+        with suppress(OSError):  # the user gets the first error
             (clone.root / entry.path).unlink(missing_ok=True)
-        changes.prune(clone.root, entry.path)
+        transaction.prune(clone.root, entry.path)
         raise
     return outcomes
 
 
-def _enter(clone: Clone, entry: Entry, planned: Mapping[str, str]) -> None:
-    """Write the entry into the files as they are by now: a download takes long, and people edit."""
+def _write(clone: Clone, entry: Entry, planned: Mapping[str, str]) -> None:
+    """Add the entry to the files as they are now: the user may edit them during a download."""
     lock.render(clone.root)
-    texts = entries.texts(clone.root, entry)
-    with changes.restored(clone.root, (*texts, "dvc.lock", lock.SEAL)):
-        changes.write(clone.root, texts)
-        changes.dvc(clone.root, "commit", "--quiet", "--force", entry.stage)
+    texts = render(clone.root, entry)
+    with transaction.restored(clone.root, *texts, *transaction.SEALED):
+        transaction.write(clone.root, texts)
+        git.run_dvc(clone.root, "commit", "--quiet", "--force", entry.stage)
         lock.write(clone.root)
     if edited := [name for name, text in texts.items() if text != planned[name]]:
-        note(f"{', '.join(edited)}: edited during the download; so the diff holds that, too")
+        note(f"{', '.join(edited)}: edited during the download; the diff contains that edit")
 
 
 def _refuse_taken(clone: Clone, entry: Entry) -> None:
-    """Raise UsageError if the name or the place belongs to something else already."""
-    taken = clone.catalogue.published.get(entry.name)
-    held = clone.catalogue.files.get(entry.path)
-    if taken:
-        other = ", ".join(file.path for file in taken.files)
-        raise _refusal(
-            f"the name {entry.name} is taken: {other}", "Next: give another with --name."
-        )
-    if held:
-        raise _refusal(f"{entry.path} is in the catalogue already", "Next: give another path.")
+    """Raise UsageError if the catalogue has the name or the path, or a file is at the path."""
+    if taken := clone.catalogue.published.get(entry.name):
+        paths = ", ".join(file.path for file in taken.files)
+        raise refusal(f"the name {entry.name} is taken: {paths}", _OTHER_NAME)
+    if entry.path in clone.catalogue.files:
+        what = f"{entry.path} is in the catalogue already"
+        raise refusal(what, "Next: give another path.")
     artifacts = documents.load(clone.root / "dvc.yaml").get("artifacts", {})
     if entry.artifact in artifacts:
         what = f"the name {entry.artifact} is taken: {artifacts[entry.artifact]['path']}"
-        raise _refusal(what, "Next: give another with --name.")
+        raise refusal(what, _OTHER_NAME)
     if os.path.lexists(clone.root / entry.path):
-        what = f"{entry.path} is there already, and in no catalogue"
-        raise _refusal(what, "Next: move it out of models/; its bytes would be taken unseen.")
+        what = f"{entry.path} exists already, and is not in the catalogue"
+        raise refusal(what, "Next: move it out of models/; it would become the pin.")
 
 
-def _address(url: str) -> str:
+def _file_url(url: str) -> str:
     try:
         return addresses.of_file(url)
     except SourceError as error:
-        again = "Next: look at the address, and run again."
+        again = "Next: check the address, and run again."
         raise CheckpointError(error.what, *error.details, "Nothing was changed.", again) from error
 
 
 def _with(clone: Clone, entry: Entry, text: str, md5: str | None) -> Clone:
-    """Return the clone as it will be; raise UsageError for what the catalogue refuses."""
+    """Return the clone with the entry; raise UsageError for what the catalogue refuses."""
     draft = f".dvc/tmp/import.{os.getpid()}.yaml"
     try:
-        changes.write(clone.root, {draft: text})
-        holds = params.read(clone.root / draft)
+        transaction.write(clone.root, {draft: text})
+        catalogue = params.read(clone.root / draft)
     except CatalogueError as error:
-        # Lines of a draft that nobody sees.
-        faults = [re.sub(r"^line \d+: |, line \d+| in line \d+", "", x) for x in error.faults]
-        raise _refusal(f"{entry.name} cannot be added", *faults) from error
+        what = f"{entry.name} cannot be added: params.yaml would not be valid"
+        raise refusal(what, *error.faults) from error
     finally:
         (clone.root / draft).unlink(missing_ok=True)
     # A sha256 alone is a pin, too: Clone.pin adds it from the catalogue.
     pins = {entry.path: Pin(md5)} if md5 or entry.sha256 else {}
-    # A hash says which bytes they are, not that they are harmless: that is a pin's to say.
+    # A hash identifies the bytes, it does not make them harmless; a pin of the repository does.
     known = md5 in {pin.md5 for pin in clone.pins.values()}
     stated = frozenset() if known else frozenset(pins)
-    return dataclasses.replace(clone, catalogue=holds, pins=clone.pins | pins, stated=stated)
+    return dataclasses.replace(clone, catalogue=catalogue, pins=clone.pins | pins, stated=stated)
 
 
-def _bring(clone: Clone, published: Published) -> list[Outcome]:
+def _obtain(clone: Clone, published: Published) -> list[Outcome]:
     try:
         return obtain.obtain(clone, published)
-    except PickleError:
-        raise  # what it advises holds here, too
+    except (DiskError, PickleError):
+        raise  # their next step is right here, too
     except CheckpointError as error:
-        # What fetch advises is for a file of the catalogue.
-        kept = itertools.takewhile(lambda line: not line.startswith("Next: "), error.details)
-        raise CheckpointError(error.what, *kept, "The catalogue is as it was.", _AGAIN) from error
+        # The next step of fetch is right only for a file of the catalogue.
+        raise CheckpointError(error.what, *error.facts, _UNCHANGED, _AGAIN) from error
 
 
-_AGAIN = "Next: look at the address and the hashes, and run again: it goes on where it stopped."
-_PART = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
-_ARCHIVE = re.compile(r"\.(?:zip|tgz|tar(?:\.\w+)?)$")
-
-
-def _refusal(what: str, *details: str) -> UsageError:
-    return UsageError(what, *details, "Nothing was changed.")
-
-
-def described(
-    url: str, place: str, *, name: str | None, family: str | None, **words: str | None
-) -> Entry:
-    """Return the entry that the words of a user describe; raise UsageError.
-
-    `words` are fields of Entry: member, sha256, desc, license. A name that is not given is made
-    from the file's, a family from its folder.
-    """
-    path = _path(place)
-    suffix = _ARCHIVE.search(url.partition("?")[0])
-    if suffix and not words.get("member") and not str(path).endswith(suffix[0]):
-        raise _refusal(
-            f"the address is that of a {suffix[0]}, and {path} is none",
-            "Next: say with --member which of its files is meant.",
-        )
-    name = _name(name or re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_"))
-    folder = path.parent.parts[1:2] or (name,)
-    family = family or folder[0].removesuffix("_ckpts").lower().replace("_", "-")
-    return Entry(url, str(path), name, family, **words)
-
-
-def _path(text: str) -> PurePosixPath:
-    if not re.fullmatch(rf"(?:\./)?{params.TREE}(?:/{_PART})+", text):
-        raise _refusal(
-            f"{text!r} is no place for a file: {params.TREE}/FOLDER/FILE",
-            "in letters, digits and . _ + -, each part starting with a letter, a digit or _",
-        )
-    return PurePosixPath(text)
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch("[a-z0-9][a-z0-9_]*", text) or documents.data(text) != text:
-        raise _refusal(
-            f"{text!r} is no name",
-            "lower-case letters, digits and _, and no word or number that yaml knows",
-            "Next: give one with --name.",
-        )
-    return text
+_OTHER_NAME = "Next: give another one with --name."
+_UNCHANGED = "The catalogue is unchanged."
+_AGAIN = "Next: check the address and the hashes, and run again; the download resumes."

@@ -1,4 +1,4 @@
-"""What a publisher serves now, held against the pin and against what was last seen there."""
+"""Compare what publishers serve now with the pin, and with what sources/NAME.dvc recorded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import record
+from scripts.catalogue import sources
 from scripts.catalogue.pins import Pin
 from scripts.checkout import candidates
 from scripts.console.errors import SourceError, UsageError
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scripts.catalogue.params import Published
-    from scripts.catalogue.record import Record
+    from scripts.catalogue.sources import Source
     from scripts.checkout.clone import Clone
 
-_AT_ONCE = 32  # publishers asked side by side
+_AT_ONCE = 32  # requests at the same time
 STATES = {
-    "same": "a hash the publisher states is the pinned one: the content is known to be the same",
+    "same": "the publisher states the pinned hash: the content is known to be the same",
     "unchanged": "ETag and size are those that sources/NAME.dvc recorded",
-    "moved": "redirected for good to another address; the content is the same, or unchanged",
+    "moved": "permanently redirected to another address; the content is same or unchanged",
     "changed": "another hash or size than pinned, or another ETag or size than recorded",
-    "gone": "the publisher has no such file any more",
-    "blocked": "the publisher does not give it to us: forbidden, quota used up, sign-in page",
+    "gone": "the publisher does not have the file any more",
+    "blocked": "the publisher refuses: forbidden, quota exceeded, or a sign-in page",
     "unknown": "not reached, not understood, or nothing was recorded to compare with",
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The state of one source, a key of STATES, and why; `head` is None if nothing was heard."""
+    """The state of one source, a key of STATES, and why; `head` is None without an answer."""
 
     state: str
     why: str
@@ -49,36 +49,36 @@ def pin_of(clone: Clone, entry: Published) -> Pin | None:
     return clone.pin(entry.files[0])
 
 
-def look(clone: Clone, entries: Sequence[Published]) -> list[tuple[Record, Finding]]:
-    """Ask all publishers at once; raise CatalogueError if a source cannot be read.
+def compare(clone: Clone, entries: Sequence[Published]) -> list[tuple[Source, Finding]]:
+    """Request the headers of all entries at once and compare them.
 
-    Raises UsageError where the user's sources leave publishers out, and SourceError if nobody
-    can be asked because there is no file of authorities to trust.
+    Raises CatalogueError if a source cannot be read, UsageError if SAMPT_SOURCES leaves out the
+    publisher, SourceError if there is no file of trusted certificate authorities.
     """
     if "publisher" not in candidates.order_from_env():
         raise UsageError(
-            f"{candidates.order_from_env()} leaves out the publisher, and nobody else can be asked here",
+            f"{candidates.order_from_env()} leaves out the publisher, the only one to compare with",
             f"Next: unset {candidates.ORDER}, or add publisher to it.",
         )
-    records = [record.read(clone.root / "sources", entry.name) for entry in entries]
+    recorded = [sources.read(clone.root / "sources", entry.name) for entry in entries]
     timeout, context = clone.catalogue.network.timeout, trust()
     with ThreadPoolExecutor(_AT_ONCE) as pool, ExitStack() as stack:
-        stack.callback(pool.shutdown, wait=False, cancel_futures=True)  # Ctrl-C waits for nobody
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)  # Ctrl-C does not wait
 
-        def ask(entry: Published, seen: Record) -> Finding:
+        def ask(entry: Published, source: Source) -> Finding:
             try:
-                inquiry = HeadRequest(seen.url, context, timeout=timeout)
-                stack.callback(inquiry.close)
-                return judge(inquiry.head(), pin_of(clone, entry), seen)
+                request = HeadRequest(source.url, context, timeout=timeout)
+                stack.callback(request.close)
+                return _judge(request.head(), pin_of(clone, entry), source)
             except SourceError as error:
-                return refused(error)
+                return _failed(error)
 
-        return list(zip(records, pool.map(ask, entries, records), strict=True))
+        return list(zip(recorded, pool.map(ask, entries, recorded), strict=True))
 
 
-def judge(head: Head, pin: Pin | None, record: Record) -> Finding:
-    """Tell the state of a source that answered; `pin` is what the bytes there must be."""
-    state, why = _content(head, pin, record)
+def _judge(head: Head, pin: Pin | None, source: Source) -> Finding:
+    """Return the state of a source that answered; `pin` is what the bytes there must be."""
+    state, why = _content(head, pin, source)
     if not head.moved:
         return Finding(state, why, head)
     if state in ("same", "unchanged"):
@@ -86,34 +86,34 @@ def judge(head: Head, pin: Pin | None, record: Record) -> Finding:
     return Finding(state, f"moved to {head.moved}; {why}", head)
 
 
-def refused(error: SourceError) -> Finding:
-    """Tell the state of a source that gave no headers."""
+def _failed(error: SourceError) -> Finding:
     kinds = {GoneError: "gone", BlockedError: "blocked"}
     return Finding(kinds.get(type(error), "unknown"), " ".join([error.what, *error.details]))
 
 
-def _content(head: Head, pin: Pin | None, record: Record) -> tuple[str, str]:
+def _content(head: Head, pin: Pin | None, source: Source) -> tuple[str, str]:
+    """Return state and reason by the hashes and the size that the publisher states."""
     pinned = {"md5": pin.md5, "sha256": pin.sha256, "size": pin.size} if pin else {}
-    pairs = [(kind, value, getattr(head, kind)) for kind, value in pinned.items() if value]
-    for kind, value, told in pairs:
-        if told not in (None, value):
-            return "changed", f"{kind} pinned {_shown(value)}, served {_shown(told)}"
-    for kind, value, told in pairs:
-        # An ETag of other servers may be a hash; if it is the pinned one that is no accident.
-        if kind != "size" and value in (told, hash_in(head.etag, kind)):
+    rows = [(kind, value, getattr(head, kind)) for kind, value in pinned.items() if value]
+    for kind, value, served in rows:
+        if served not in (None, value):
+            return "changed", f"{kind} pinned {_shown(value)}, served {_shown(served)}"
+    for kind, value, served in rows:
+        # Other servers may send a hash as ETag; an ETag equal to the pinned hash is no accident.
+        if kind != "size" and value in (served, hash_in(head.etag, kind)):
             return "same", f"the publisher's {kind} is the pinned one"
-    return _validators(head, record)
+    return _validators(head, source)
 
 
-def _validators(head: Head, record: Record) -> tuple[str, str]:
-    told = [("ETag", record.etag, head.etag), ("size", record.size, head.size)]
-    for kind, seen, now in told:
+def _validators(head: Head, source: Source) -> tuple[str, str]:
+    """Return state and reason by ETag and size, compared with the recorded ones."""
+    for kind, seen, now in (("ETag", source.etag, head.etag), ("size", source.size, head.size)):
         if seen is not None and now is not None and seen != now:
             return "changed", f"{kind} recorded {_shown(seen)}, served {_shown(now)}"
-    if record.etag is None:
+    if source.etag is None:
         return "unknown", "nothing recorded to compare with; --record does"
     if head.etag is None:
-        return "unknown", "an ETag is recorded, and none is sent any more"
+        return "unknown", "an ETag is recorded, and the publisher sends none any more"
     return "unchanged", f"ETag {head.etag} as recorded"
 
 

@@ -1,4 +1,4 @@
-"""What a publisher serves now, brought aside whatever the pins say, and judged."""
+"""What the publisher of an entry serves now: downloaded aside, whatever the pins say, checked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.console.errors import ArchiveError, ContentError, PickleError
+from scripts.catalogue.urls import host_of
+from scripts.checkout.candidates import Candidate
+from scripts.console.errors import ArchiveError, ContentError, PickleError, SourceError, UsageError
 from scripts.console.progress import Bar
+from scripts.curation import drift
 from scripts.download import partial
+from scripts.download.headers import Head
 from scripts.download.request import Request
 from scripts.files import archive
+from scripts.files.disk import is_file
 from scripts.pickles import screening
 
 if TYPE_CHECKING:
@@ -18,32 +23,53 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scripts.catalogue.params import Checkpoint, Published
-    from scripts.checkout.candidates import Candidate
     from scripts.checkout.clone import Clone
-    from scripts.download.headers import Head
     from scripts.files.digests import Digest
 
 
 @dataclass(frozen=True)
 class Release:
-    """What stands at an entry's address now: the file itself, or an archive and its members."""
+    """What an entry's address serves now: the file itself, or an archive and its members."""
 
     part: Path
     digest: Digest
-    files: Mapping[Checkpoint, tuple[Path, Digest]]  # where the bytes of each lie, what they are
+    files: Mapping[Checkpoint, tuple[Path, Digest]]  # where each file is now, and its digest
+
+
+def announced(clone: Clone, entry: Published) -> tuple[Candidate, Head] | None:
+    """Return publisher and headers, or None if the headers prove that the pin is served.
+
+    Raises SourceError if the publisher gives no headers.
+    """
+    ((source, finding),) = drift.compare(clone, [entry])
+    if finding.head is None:
+        raise SourceError(f"{finding.state}: {finding.why}")
+    pin = drift.pin_of(clone, entry)
+    # An md5 alone proves nothing where a sha256 is pinned, too.
+    if finding.state == "same" and pin and pin.sha256 in (None, finding.head.sha256):
+        return None
+    return Candidate(host_of(source.url), source.url), finding.head
+
+
+def own(path: Path) -> tuple[Candidate, Head]:
+    """Return a file of the user's in the publisher's place, without headers; raise UsageError."""
+    if not is_file(path):
+        raise UsageError(f"{path} is not a file")
+    return Candidate(str(path), lambda: path.open("rb")), Head()
 
 
 @contextmanager
-def brought(clone: Clone, entry: Published, offer: Candidate) -> Iterator[Release]:
-    """Bring what is offered, or go on with that; raise SourceError or DiskError.
+def downloaded(clone: Clone, entry: Published, candidate: Candidate) -> Iterator[Release]:
+    """Download what the candidate serves, or resume; raise SourceError or DiskError.
 
-    The bytes lie in .dvc/tmp/fetch and stay there: the next call asks only whether they are
-    still those that are served. What is refused as content or as an archive is removed.
+    The partial file stays in .dvc/tmp/fetch: the next call only checks that it is still what is
+    served. A file or an archive that is refused is removed.
     """
     part = clone.cache.temporary / f"{entry.name}.new.part"
     try:
-        digest = _bytes(clone, offer, part, entry.name)
-        files = dict(_taken(part, entry)) if entry.archive else {entry.files[0]: (part, digest)}
+        with Bar(entry.name) as bar:
+            digest = candidate.download(Request(entry.name, part, None, bar), clone.limits)
+        files = dict(_members(part, entry)) if entry.archive else {entry.files[0]: (part, digest)}
         yield Release(part, digest, files)
     except (ArchiveError, ContentError, PickleError):
         partial.discard(part)
@@ -53,36 +79,30 @@ def brought(clone: Clone, entry: Published, offer: Candidate) -> Iterator[Releas
             path.unlink()
 
 
-def _bytes(clone: Clone, offer: Candidate, part: Path, name: str) -> Digest:
-    with Bar(name) as bar:
-        wanted = Request(name, part, None, bar)
-        return offer.download(wanted, clone.limits)
-
-
-def _taken(part: Path, entry: Published) -> Iterator[tuple[Checkpoint, tuple[Path, Digest]]]:
+def _members(part: Path, entry: Published) -> Iterator[tuple[Checkpoint, tuple[Path, Digest]]]:
     files = {str(file.member): file for file in entry.files}
-    targets = {n: part.with_name(f"{part.stem}.{i}.member") for i, n in enumerate(files)}
+    targets = {name: part.with_name(f"{part.stem}.{i}.member") for i, name in enumerate(files)}
     for name, digest in archive.extract(part, targets, {}):
         yield files[name], (targets[name], digest)
 
 
-def examine(root: Path, release: Release, head: Head) -> None:
-    """Judge new bytes before anybody may accept them; raise ContentError or PickleError.
+def check(root: Path, release: Release, head: Head) -> None:
+    """Check new bytes before they may become a pin; raise ContentError or PickleError.
 
-    The one place where that is done: whatever is to be asked of new bytes is asked here.
+    Every check of new bytes is here, and nowhere else.
     """
     got = release.digest
     rows = [
-        (f"says    {kind} {told}", f"brought {kind} {value}")
-        for kind, told, value in (
+        (f"stated  {kind} {stated}", f"got     {kind} {value}")
+        for kind, stated, value in (
             ("md5", head.md5, got.md5),
             ("sha256", head.sha256, got.sha256),
             ("size", head.size, got.size),
         )
-        if told not in (None, value)
+        if stated not in (None, value)
     ]
     if rows:
-        what = "the bytes are not those that the publisher's own headers announce"
+        what = "the bytes do not match the publisher's own headers"
         raise ContentError(what, *(line for row in rows for line in row))
     for file, (path, digest) in release.files.items():
         if not digest.size:

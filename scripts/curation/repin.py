@@ -1,30 +1,28 @@
-"""Show what a publisher serves now against the pin; take it as the new pin only if told to."""
+"""Compare what a publisher serves now with the pin; make it the new pin if the user accepts it."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import lock
-from scripts.catalogue.params import Checkpoint
-from scripts.catalogue.urls import host_of
-from scripts.checkout.candidates import Candidate
+from scripts.catalogue import documents, lock, params, sources
 from scripts.checkout.clone import Clone
 from scripts.checkout.local import reuse_local
 from scripts.checkout.outcome import Origin
 from scripts.checkout.workspace import as_pin, place, put_back
-from scripts.console.errors import ArchiveError, CheckpointError, SourceError, UsageError
-from scripts.console.progress import say
-from scripts.curation import amendment, changes, drift, release
+from scripts.console.errors import CheckpointError, SourceError, UsageError
+from scripts.curation import drift, git, release, transaction
 from scripts.download import partial
 from scripts.download.headers import Head
-from scripts.files.disk import is_file
+from scripts.files.disk import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    from scripts.catalogue.params import Published
+    from scripts.catalogue.params import Checkpoint, Published
     from scripts.catalogue.pins import Pin
     from scripts.checkout.outcome import Outcome
     from scripts.curation.release import Release
@@ -33,36 +31,82 @@ if TYPE_CHECKING:
 _AS_IT_WAS = "models/, the cache and the pins are as they were."
 
 
-def _looked(clone: Clone, entry: Published) -> tuple[Candidate, Head] | None:
-    """Return who serves it and headers, or None if they prove that the pinned bytes are served."""
-    ((seen, finding),) = drift.look(clone, [entry])
-    if finding.head is None:
-        raise SourceError(f"{finding.state}: {finding.why}")
-    pin = drift.pin_of(clone, entry)
-    told = pin.sha256 in (None, finding.head.sha256) if pin else False
-    if finding.state == "same" and told:
-        return None
-    return Candidate(host_of(seen.url), seen.url), finding.head
+def repin(root: Path, name: str, own: Path | None, *, accept: bool) -> Iterator[str]:
+    """Compare the entry `name` with its publisher, or the file `own`; yield lines to print.
+
+    With `accept` what is served becomes the new pin. Raises CheckpointError, and changes nothing.
+    """
+    clone = Clone.at(root)
+    (entry,) = clone.catalogue.find([name])
+    if unpinned := [file.path for file in entry.files if not clone.pin(file)]:
+        raise UsageError(
+            f"{entry.name}: there is no pin yet of {', '.join(unpinned)}",
+            "Next: run `dvc repro` on its stage: the first download is trusted and recorded.",
+        )
+    if accept:
+        git.refuse_dirty(clone.root)
+    with clone.alone(f"{entry.name}.new"), _explained(entry):
+        yield from _repin(clone, entry, own, accept=accept)
 
 
-def _file(path: Path) -> Candidate:
-    if not is_file(path):
-        raise UsageError(f"{path} is no file")
-    return Candidate(str(path), lambda: path.open("rb"))
+@contextmanager
+def _explained(entry: Published) -> Iterator[None]:
+    """Add to an error of the publisher what the state of the disk is."""
+    try:
+        yield
+    except SourceError as error:
+        raise CheckpointError(
+            f"{entry.name}: {error.what}",
+            *error.details,
+            _AS_IT_WAS,
+            f"Next: try again later, or check the address in sources/{entry.name}.dvc.",
+        ) from error
 
 
-def _news(clone: Clone, served: Release) -> dict[Checkpoint, Digest]:
-    """Return the files that are not the pinned ones; an archive of the same files has none."""
-    pairs = [(file, clone.pin(file), digest) for file, (_, digest) in served.files.items()]
-    return {file: digest for file, pin, digest in pairs if pin is None or not pin.matches(digest)}
+def _repin(clone: Clone, entry: Published, own: Path | None, *, accept: bool) -> Iterator[str]:
+    served = release.own(own) if own else release.announced(clone, entry)
+    if served is None:
+        yield f"{entry.name}: nothing to do: the publisher's own hash is the pinned one"
+        return
+    candidate, head = served
+    with release.downloaded(clone, entry, candidate) as new:
+        if not _changed(clone, new) and entry.sha256 in (None, new.digest.sha256):
+            partial.discard(new.part)
+            yield f"{entry.name}: nothing to do: {candidate.who} serves what is pinned"
+            return
+        yield "\n".join(_comparison(clone, entry, new, head))
+        release.check(clone.root, new, head)
+        if not accept:
+            more = f" --from {own}" if own else ""
+            yield f"{_AS_IT_WAS} {new.digest.size:,} bytes are kept in .dvc/tmp/fetch."
+            yield f"Next: `python -m scripts.repin {entry.name}{more} --accept` accepts this file."
+            return
+        _accept(clone, entry, new, head)
+        partial.discard(new.part)
+    yield f"{entry.name}: repinned. Check `git diff`, then commit and `dvc push`;"
+    yield "or undo it: git checkout . && dvc checkout"
 
 
-def _repacked(entry: Published, served: Release) -> bool:
-    return entry.archive and entry.sha256 not in (None, served.digest.sha256)
+def _changed(clone: Clone, new: Release) -> dict[Checkpoint, Digest]:
+    """Return the files that are not the pinned ones; a repacked archive may have none."""
+    rows = [(file, clone.pin(file), digest) for file, (_, digest) in new.files.items()]
+    return {file: digest for file, pin, digest in rows if pin is None or not pin.matches(digest)}
 
 
-def _lines(name: str, pin: Pin | None, got: Digest) -> Iterator[str]:
-    """Yield what is pinned of a file or an archive above what is served, aligned."""
+def _comparison(clone: Clone, entry: Published, new: Release, head: Head) -> Iterator[str]:
+    """Yield what is pinned above what is served, for all that differs."""
+    yield f"{entry.name}: the publisher serves another file than the pinned one"
+    if entry.archive:
+        yield from _rows(f"{entry.name}, the archive", drift.pin_of(clone, entry), new.digest)
+    for file, digest in _changed(clone, new).items():
+        yield from _rows(file.path, clone.pin(file), digest)
+    kinds = {"md5": head.md5, "sha256": head.sha256, "ETag": head.etag, "modified": head.modified}
+    if stated := [f"    {kind} {value}" for kind, value in kinds.items() if value]:
+        yield "  the publisher's own headers"
+        yield from stated
+
+
+def _rows(name: str, pin: Pin | None, got: Digest) -> Iterator[str]:
     yield f"  {name}"
     if pin and pin.md5:
         size = f"  {pin.size:,} bytes" if pin.size is not None else "  size not pinned"
@@ -73,37 +117,21 @@ def _lines(name: str, pin: Pin | None, got: Digest) -> Iterator[str]:
     yield f"    served  sha256 {got.sha256}"
 
 
-def _show(clone: Clone, entry: Published, served: Release, head: Head) -> None:
-    """Print both identities of what differs."""
-    if entry.archive:
-        rows = list(_lines(f"{entry.name}, the archive", drift.pin_of(clone, entry), served.digest))
-    else:
-        rows = []
-    for file, digest in _news(clone, served).items():
-        rows += _lines(file.path, clone.pin(file), digest)
-    told = {"md5": head.md5, "sha256": head.sha256, "ETag": head.etag, "modified": head.modified}
-    stated = [f"    {kind} {value}" for kind, value in told.items() if value]
-    rows += ["  the publisher's own headers", *stated] if stated else []
-    say("\n".join([f"{entry.name}: what is served now is not what is pinned", *rows]))
-
-
-def _accept(clone: Clone, entry: Published, served: Release, head: Head) -> None:
-    """Give the new bytes their places, and amend what says what they must be; raise DiskError.
-
-    If any of it fails, every file and every word is as it was.
-    """
-    news = _news(clone, served)
-    restored = changes.restored(clone.root, amendment.files(entry))
-    with clone.alone("params.yaml"), ExitStack() as undo, restored:
-        held = {file: _secure(clone, file, undo) for file in news}
-        for file, digest in news.items():
-            clone.cache.add(served.files[file][0], digest.md5)
-        amendment.write(clone.root, entry, {f.path: new for f, new in news.items()}, served.digest)
+def _accept(clone: Clone, entry: Published, new: Release, head: Head) -> None:
+    """Install the new files and write their pins; or raise DiskError, and change nothing."""
+    changed = _changed(clone, new)
+    names = ("params.yaml", *transaction.SEALED, f"sources/{entry.name}.dvc")
+    with clone.alone("params.yaml"), ExitStack() as undo, transaction.restored(clone.root, *names):
+        cached = {file: _keep_old(clone, file, undo) for file in changed}
+        for file, digest in changed.items():
+            clone.cache.add(new.files[file][0], digest.md5)
+        _write_lock(clone.root / lock.LOCK, {file.path: digest for file, digest in changed.items()})
+        replace_sha256(clone.root, entry, new)
         lock.write(clone.root)
-        if head != Head():  # a file of the user's own says nothing of the publisher's
-            amendment.remember(clone.root, entry, head)
-        for file, digest in news.items():
-            if held[file]:
+        if head != Head():  # the user's own file says nothing about the publisher's
+            sources.record(clone.root / "sources", entry.name, etag=head.etag, size=head.size)
+        for file, digest in changed.items():
+            if cached[file]:
                 clone.cache.link(digest.md5, clone.root / file.path)
             else:
                 placed = place(clone, file, as_pin(digest), Origin.REPINNED)
@@ -111,13 +139,13 @@ def _accept(clone: Clone, entry: Published, served: Release, head: Head) -> None
         undo.pop_all()
 
 
-def _secure(clone: Clone, file: Checkpoint, undo: ExitStack) -> Outcome | None:
-    """See to it that the cache has the old file, if anybody has; say how to put back what is here.
+def _keep_old(clone: Clone, file: Checkpoint, undo: ExitStack) -> Outcome | None:
+    """Cache the old file, if it is here, so that `dvc checkout` can restore it.
 
-    From the cache the user's own undo can bring it back, too.
+    Adds to `undo` what restores the file in place.
     """
     path = clone.root / file.path
-    undo.callback(changes.prune, clone.root, file.path)
+    undo.callback(transaction.prune, clone.root, file.path)
     outcome = reuse_local(clone, file)
     if outcome and outcome.origin is Origin.IN_PLACE:
         undo.callback(clone.cache.link, str(outcome.pin.md5), path)
@@ -126,60 +154,39 @@ def _secure(clone: Clone, file: Checkpoint, undo: ExitStack) -> Outcome | None:
     return outcome
 
 
-@contextmanager
-def _said_of(entry: Published) -> Iterator[None]:
-    """Say of what the publisher failed at that nothing has changed."""
-    try:
-        yield
-    except (SourceError, ArchiveError) as error:
+def _write_lock(path: Path, new: Mapping[str, Digest]) -> None:
+    """Write hashes and sizes of outs, by path."""
+    document = documents.editable(path)
+    outs = [out for stage in document["stages"].values() for out in stage.get("outs", [])]
+    for out in outs:
+        if digest := new.get(out["path"]):
+            out.update(md5=digest.md5, size=digest.size)
+    replace(path, documents.dumped(document).encode())
+
+
+def replace_sha256(root: Path, entry: Published, new: Release) -> None:
+    """Replace each pinned sha256 where it is written; no other byte changes, in any layout."""
+    digests = {file.sha256: digest for file, (_, digest) in new.files.items()}
+    digests |= {entry.sha256: new.digest} if entry.archive else {}
+    swaps = {old: str(digest.sha256) for old, digest in digests.items() if old}
+    if not swaps:
+        return
+    known, text = params.read(root / "params.yaml").published, transaction.read(root, "params.yaml")
+    text = re.sub("|".join(swaps), lambda old: swaps[old[0]], text)
+    transaction.write(root, {"params.yaml": text})
+    if params.read(root / "params.yaml").published != known | {entry.name: _repinned(entry, new)}:
         raise CheckpointError(
-            f"{entry.name}: {error.what}",
-            *error.details,
-            _AS_IT_WAS,
-            f"Next: try again later, or look at the address in sources/{entry.name}.dvc.",
-        ) from error
-
-
-def _repin(clone: Clone, entry: Published, own: Path | None, *, accept: bool) -> str:
-    """Look, show, and take what is served if told to; return the last words."""
-    looked = (_file(own), Head()) if own else _looked(clone, entry)
-    if looked is None:
-        return f"{entry.name}: nothing to do: the publisher's own hash is the pinned one"
-    offer, head = looked
-    with release.brought(clone, entry, offer) as served:
-        if not _news(clone, served) and not _repacked(entry, served):
-            partial.discard(served.part)
-            return f"{entry.name}: nothing to do: {offer.who} serves what is pinned"
-        _show(clone, entry, served, head)
-        release.examine(clone.root, served, head)
-        if not accept:
-            more = f" --from {own}" if own else ""
-            return (
-                f"{_AS_IT_WAS} {served.digest.size:,} bytes are kept in .dvc/tmp/fetch.\n"
-                f"Next: `python -m scripts.repin {entry.name}{more} --accept` takes what is shown."
-            )
-        _accept(clone, entry, served, head)
-        partial.discard(served.part)
-    return (
-        f"{entry.name}: repinned. Look at it with `git diff`, then commit and `dvc push`;\n"
-        "or undo it: git checkout . && dvc checkout"
-    )
-
-
-def repin(root: Path, name: str, own: Path | None, *, accept: bool) -> str:
-    """Compare the entry `name` with its publisher, or with the file `own`; return the last words.
-
-    With `accept` what is served becomes the new pin. Raises CheckpointError, and leaves all as it
-    was.
-    """
-    clone = Clone.at(root)
-    (entry,) = clone.catalogue.find([name])
-    if unpinned := [file.path for file in entry.files if not clone.pin(file)]:
-        raise UsageError(
-            f"{entry.name}: there is no pin yet of {', '.join(unpinned)}",
-            "Next: `dvc repro` its stage; what comes first is trusted and recorded.",
+            f"params.yaml: a program cannot replace the sha256 of {entry.name}: it is written",
+            "in an unusual form, or another entry has the same one.",
+            "Next: remove it there, commit, then run the same command again.",
         )
-    if accept:
-        changes.refuse_dirty(clone.root)
-    with clone.alone(f"{entry.name}.new"), _said_of(entry):
-        return _repin(clone, entry, own, accept=accept)
+
+
+def _repinned(entry: Published, new: Release) -> Published:
+    """Return the entry with the new sha256 wherever one is pinned."""
+    files = (
+        dataclasses.replace(file, sha256=file.sha256 and new.files[file][1].sha256)
+        for file in entry.files
+    )
+    whole = entry.sha256 and new.digest.sha256
+    return dataclasses.replace(entry, files=tuple(files), sha256=whole)

@@ -1,7 +1,7 @@
-"""Edit a yaml map by its lines: an entry comes or goes, every other line stays as it was written.
+"""Add or drop an entry of a yaml map by its lines: no other line changes.
 
-A round trip through ruamel would tie a comment to the entry above it, and lose both together.
-Every edit is parsed again, and must say what was meant.
+ruamel attaches a comment to the entry above it, and would drop both together. Every edited text
+is parsed and compared with the intended document.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _WIDEST = 10_000  # columns; nothing is folded
 
 
 def add(text: str, section: str, entry: Mapping[str, Any], *, after: str = "") -> str:
-    """Return the document with `entry` in its map `section`, behind a sibling or else at the end.
+    """Return the document with `entry` in its map `section`, behind a sibling or at the end.
 
-    Raises UsageError if the document is laid out as no lines can be added to.
+    Raises UsageError if the layout of the document cannot be edited by lines.
     """
     (head, siblings), lines = _section(text, section), _lines(text)
     if siblings:
@@ -45,8 +45,8 @@ def add(text: str, section: str, entry: Mapping[str, Any], *, after: str = "") -
 def drop(text: str, section: str, name: str) -> str:
     """Return the document without the entry `name` of its map `section`; raise UsageError as add.
 
-    A comment right above the entry goes with it, unless another entry follows at once: such a
-    comment stands above them all.
+    A comment directly above the entry is dropped with it, unless another entry follows directly:
+    such a comment is about them all.
     """
     (head, siblings), lines = _section(text, section), _lines(text)
     key, value = next(pair for pair in siblings if pair[0].value == name)
@@ -64,7 +64,7 @@ def drop(text: str, section: str, name: str) -> str:
 
 
 def _section(text: str, name: str) -> tuple[yaml.Node, list[tuple[yaml.Node, yaml.Node]]]:
-    """Return the key of a map at the top of a document, and the entries of that map."""
+    """Return the key of a map at the top level, and the entries of that map."""
     root = documents.nodes(text)
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     for key, value in pairs:
@@ -72,7 +72,7 @@ def _section(text: str, name: str) -> tuple[yaml.Node, list[tuple[yaml.Node, yam
             return key, value.value if isinstance(value, yaml.MappingNode) else []
         if key.value == name:
             raise _refusal(name)
-    raise UsageError(f"there is no map {name}: to edit", "Nothing was changed.")
+    raise UsageError(f"there is no map named {name}", "Nothing was changed.")
 
 
 def _line(node: yaml.Node) -> int:
@@ -80,12 +80,12 @@ def _line(node: yaml.Node) -> int:
 
 
 def _last(key: yaml.Node, node: yaml.Node) -> int:
-    """Return the last line of an entry; the comments behind it belong to what follows."""
+    """Return the last line of an entry; comments behind it belong to the next one."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         last = node.value[-1]
         return _last(*(last if isinstance(last, tuple) else (last, last)))
     mark = node.end_mark
-    return max(_line(key), mark.line - (mark.column == 0))  # of a block text, it is the next line
+    return max(_line(key), mark.line - (mark.column == 0))  # a block text ends on the next line
 
 
 def _blank(lines: list[str], at: int) -> bool:
@@ -98,7 +98,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _written(entry: Mapping[str, Any]) -> list[str]:
-    """Return an entry in the form of this repository's files."""
+    """Return the lines of an entry in the form of this repository's files."""
     form, stream = YAML(), io.StringIO()
     form.indent(mapping=2, sequence=4, offset=2)
     form.width = _WIDEST
@@ -109,11 +109,11 @@ def _written(entry: Mapping[str, Any]) -> list[str]:
 def _checked(
     text: str, section: str, lines: list[str], change: Callable[[dict[str, Any]], object]
 ) -> str:
-    edited, meant = "".join(lines), documents.data(text)
-    meant[section] = meant[section] or {}
-    change(meant[section])
+    edited, intended = "".join(lines), documents.data(text)
+    intended[section] = intended[section] or {}
+    change(intended[section])
     try:
-        right = documents.data(edited) == meant
+        right = documents.data(edited) == intended
     except yaml.YAMLError:
         right = False
     if not right:
@@ -123,7 +123,7 @@ def _checked(
 
 def _refusal(section: str) -> UsageError:
     return UsageError(
-        f"{section}: is not laid out as a program can edit it: one key a line, no braces",
+        f"{section}: a program cannot edit this layout; it needs one key a line, and no braces",
         "Nothing was changed.",
         "Next: edit it by hand.",
     )

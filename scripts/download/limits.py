@@ -13,6 +13,6 @@ class TransferLimits:
     """The limits that all transfers of a run share."""
 
     def __init__(self, network: Network) -> None:
-        """Allow as many requests in flight as `network.connections`."""
+        """Make as many slots as there may be ranges in flight."""
         self.network = network
         self.slots = threading.Semaphore(network.connections)

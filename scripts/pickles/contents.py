@@ -1,40 +1,39 @@
-"""What is found in a checkpoint: imports, opcodes and faults, and none of what it would build."""
+"""What is found in a checkpoint: its imports, opcodes and faults."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scripts.pickles.machine import MOST, follow
+from scripts.pickles.unpickler import MOST, follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.pickles.machine import Pickle
-    from scripts.pickles.opcodes import Data
+    from scripts.pickles.nodes import Data, Pickle
 
 LARGEST = 64 << 20  # bytes of all pickles in a zip; the largest here has some hundred thousand
 
 
 @dataclass
 class Contents:
-    """What a file is, what its pickles ask for, what is wrong with it, and what may yet be read."""
+    """The kind of a file, the imports and faults of its pickles, and the limits that remain."""
 
     kind: str
-    imports: dict[str, None] = field(default_factory=dict)  # in the order they are met in
+    imports: dict[str, None] = field(default_factory=dict)  # in order
     opcodes: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
-    operations: int = MOST  # left of what all pickles of a file may have
-    room: int = LARGEST  # bytes; left of what may be unpacked into memory
+    operations: int = MOST  # that remain for all pickles of the file
+    room: int = LARGEST  # bytes that may still be unpacked into memory
 
     def follow(self, data: Data, start: int = 0) -> Pickle:
-        """Read a pickle, in as many operations as are left."""
+        """Read the pickle at `start`, within the operations that remain."""
         pickle = follow(data, start, most=self.operations)
         self.operations -= pickle.operations
         return pickle
 
     def following(self, data: Data, start: int = 0) -> Iterator[Pickle]:
-        """Yield one pickle after another until the bytes end, or are none."""
+        """Yield one pickle after another until the bytes end or one is broken."""
         while start < len(data):
             pickle = self.follow(data, start)
             yield pickle
@@ -43,7 +42,7 @@ class Contents:
             start = pickle.end
 
     def add(self, where: str, pickle: Pickle) -> None:
-        """Take in what a pickle asks for, and its fault."""
+        """Add the imports, opcodes and fault of a pickle."""
         self.imports |= dict.fromkeys(pickle.imports)
         self.opcodes |= pickle.opcodes
         if pickle.fault:

@@ -1,7 +1,7 @@
-"""Arrays out of a pickle and back into one, in NumPy 1's form, without NumPy and without loading.
+"""Read arrays out of a pickle and write them as NumPy 1 does, without NumPy and without loading.
 
-Known are plain values, dicts, lists, tuples, and numpy's arrays and scalars of numbers. Anything
-else is refused, with its place in the tree.
+Supported are plain values, dicts, lists, tuples, and NumPy's arrays and scalars of numbers.
+Anything else is refused, with its path in the tree.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scripts.console.errors import PickleError
-from scripts.pickles.machine import follow
 from scripts.pickles.nodes import Node
+from scripts.pickles.unpickler import follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ _HEADER = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }".ljust(117) +
 
 @dataclass(frozen=True, eq=False)
 class Dtype:
-    """The type of a number, such as f4, its byte order (<, > or |), and numpy's flags for it."""
+    """The type of a number, such as f4, its byte order (<, > or |), and NumPy's flags."""
 
     code: str
     order: str
@@ -49,7 +49,7 @@ class Array:
 
 
 def load(data: bytes) -> dict[Any, Value]:
-    """Return the dict that an npy file of one object holds, as nodes; raise PickleError."""
+    """Return the dict in an npy file of one object, its values as nodes; raise PickleError."""
     if data[:8] != _MAGIC:
         raise PickleError("not an npy file of version 1")
     read = follow(data, 10 + int.from_bytes(data[8:10], "little"), keep=len(data))
@@ -58,11 +58,11 @@ def load(data: bytes) -> dict[Any, Value]:
     match read.value:
         case Node(kind="call", state=Node(items=[1, Node(items=[]), _, _, Node(items=[held])])):
             return _pairs(held, "the array")
-    raise PickleError("not a dict in an array of no dimensions, as numpy.save writes one")
+    raise PickleError("not a dict in an array of no dimensions, as numpy.save writes it")
 
 
 def dump(content: dict[str, Any]) -> bytes:
-    """Return the npy file that NumPy 1 writes for a dict of values that `Reader` gave."""
+    """Return the npy file that NumPy 1 writes for a dict of values from a `Reader`."""
     buffer = io.BytesIO()
     buffer.write(_MAGIC + len(_HEADER).to_bytes(2, "little") + _HEADER)
     _Writer(buffer, protocol=3).dump(_Holder(content))
@@ -70,10 +70,10 @@ def dump(content: dict[str, Any]) -> bytes:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any plain value
-    """Yield the path and the value of whatever holds nothing more.
+    """Yield the path and the value of everything that contains nothing else.
 
-    An empty list is told, too: two files may differ in it, and of lists that hold each other twice
-    the first leaf could else be years away.
+    An empty list counts: two files may differ in it. Without it, lists that contain each other
+    twice could take years to the first leaf.
     """
     if not value and isinstance(value, (dict, list, tuple)):
         yield path, value
@@ -88,14 +88,14 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: AN
 
 
 class Reader:
-    """Turn nodes into values, each of them once: what a pickle shares stays shared."""
+    """Turn each node into one value: what a pickle shares stays shared."""
 
     def __init__(self) -> None:
-        """Start with nothing read."""
+        """Start with no values."""
         self._known: dict[object, Any] = {}
 
     def value(self, node: Value, path: str, depth: int = 0) -> Any:  # noqa: ANN401
-        """Return what a node stands for; raise PickleError, naming `path`, if it is not known."""
+        """Return the value of a node; raise PickleError with `path` if it is not supported."""
         if not isinstance(node, Node):
             return node
         if depth > _DEPTH:
@@ -115,7 +115,7 @@ class Reader:
         if made := self._numpy(node, path):
             return made
         named = node.of if isinstance(node.of, Node) else node
-        raise PickleError(f"{path}: {named.name or named.kind} is not known here")
+        raise PickleError(f"{path}: {named.name or named.kind} is not supported")
 
     def _numpy(self, node: Node, path: str) -> Array | None:
         match _called(node), node.items, node.state:
@@ -127,7 +127,7 @@ class Reader:
                 kind = self._dtype(dtype, path)
                 return _sound(Array(kind, tuple(shape), fortran, data), path)  # type: ignore[arg-type]
             case "scalar", [Node(items=[Node() as dtype, bytes(data)])], None:
-                kind = self._dtype(dtype, path)  # which numpy forgets: all scalars share its own
+                kind = self._dtype(dtype, path)  # NumPy has one object for all scalars of a type
                 kind = self._known.setdefault((kind.code, kind.order), Dtype(kind.code, kind.order))
                 return _sound(Array(kind, None, fortran=False, data=data), path)
         return None
@@ -138,11 +138,11 @@ class Reader:
                 if _NUMBER.fullmatch(code) and order in ("<", ">", "|"):
                     made: Dtype = self._known.setdefault(id(node), Dtype(code, order))
                     return made
-        raise PickleError(f"{path}: an array of something else than numbers")
+        raise PickleError(f"{path}: an array of anything but numbers")
 
 
 def _below(path: str, key: object) -> str:
-    return f"{path:.150}/{str(key)[:80]}"  # a stranger's key may be as long as the file
+    return f"{path:.150}/{str(key)[:80]}"  # a key may be as long as the file
 
 
 def _called(node: Node) -> str:
@@ -163,7 +163,7 @@ def _sound(array: Array, path: str) -> Array:
     sizes = len(shape) <= _DIMENSIONS and all(type(n) is int and 0 <= n < 1 << 31 for n in shape)
     if sizes and math.prod(shape) * int(dtype.code[1:]) == len(array.data):
         return array
-    raise PickleError(f"{path}: an array whose type, shape and bytes do not fit")
+    raise PickleError(f"{path}: an array with inconsistent type, shape and bytes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,13 +178,13 @@ _SCALAR = Node("import", name="numpy.core.multiarray\nscalar")
 _NDARRAY = Node("import", name="numpy\nndarray")
 _DTYPE = Node("import", name="numpy\ndtype")
 _OBJECT = Dtype("O8", "|", 63)  # flags: holds references
-_FIRST = b"b"  # one object for numpy, which a pickle repeats by reference
+_FIRST = b"b"  # one object, which the pickle repeats by reference
 
 
-class _Writer(pickle._Pickler):  # noqa: SLF001 - the pickler that can be taught opcodes
-    """Writes arrays as numpy.ndarray.__reduce__ of NumPy 1 tells the pickler of C to do.
+class _Writer(pickle._Pickler):  # noqa: SLF001 - the one whose opcodes can be replaced
+    """Write arrays as C's pickler does with numpy.ndarray.__reduce__ of NumPy 1.
 
-    Tuples are made anew each time, as numpy makes them: one written twice would be a reference.
+    Every tuple is a new object, as in NumPy: the same one written twice would be a reference.
     """
 
     save: Callable[[object], None]
@@ -197,7 +197,7 @@ class _Writer(pickle._Pickler):  # noqa: SLF001 - the pickler that can be taught
         self.memoize(node)
 
     def _dtype(self, dtype: Dtype) -> None:
-        code = f"{dtype.code[0]}{dtype.code[1:]}"  # a text made anew, too
+        code = f"{dtype.code[0]}{dtype.code[1:]}"  # a new text, for the same reason
         self._call(_DTYPE, (code, False, True), dtype)
         self._build((3, dtype.order, None, None, None, -1, -1, dtype.flags))
 

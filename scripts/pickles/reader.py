@@ -1,7 +1,7 @@
 """Find the pickles of a checkpoint: those that torch.load and numpy.load would unpickle.
 
-The kind of a file is told as its loaders tell it, by the first bytes and never by the name; where
-two loaders would see two kinds, both are read. Nothing is loaded, extracted or written.
+The kind of a file is determined as its loaders do it, by its first bytes and never by its name.
+Where two loaders would see two kinds, both are read. Nothing is loaded, extracted or written.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from scripts.files import archive
 from scripts.files.disk import disk_errors
 from scripts.pickles import npy, tars, zips
 from scripts.pickles.contents import Contents
-from scripts.pickles.machine import UNKNOWN, follow
+from scripts.pickles.unpickler import UNKNOWN, follow
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.pickles.opcodes import Data
+    from scripts.pickles.nodes import Data
 
 MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER
 _LEGACY = 5  # pickles in a torch stream: magic, version, system, the object, keys of storages
@@ -31,7 +31,7 @@ _PROTOCOLS = tuple(bytes([0x80, number]) for number in range(pickle.HIGHEST_PROT
 
 
 def read(path: Path) -> Contents:
-    """Return what a checkpoint holds; raise DiskError if it cannot be read, and nothing else."""
+    """Return the imports and faults of a checkpoint; raise only DiskError, if it cannot be read."""
     with disk_errors(path), path.open("rb") as file:
         if not path.stat().st_size:
             return Contents("no pickle")
@@ -88,13 +88,13 @@ def _is_tar(data: Data) -> bool:
 
 
 def _tar(path: Path, data: Data, contents: Contents) -> Contents:
-    """Return the pickles of a legacy tar, beside those that the same bytes hold otherwise."""
+    """Return the contents of a legacy tar, added to those of the same bytes read as pickles."""
     held = replace(contents, kind="torch tar")
     try:
         archive.check(path, {})
         with tarfile.open(path, "r:") as holder:
             if tars.MEMBERS[0] not in holder.getnames():
-                return contents  # torch.load reads that one first, and stops
+                return contents  # torch.load reads it first and stops
             for name in tars.MEMBERS:
                 tars.follow_all(held, data, holder.getmember(name))
     except (ArchiveError, PickleError) as error:

@@ -1,6 +1,6 @@
-"""What loading a checkpoint would run, held against the allow-list of its family.
+"""What loading a checkpoint would run, compared with the allow-list of its family.
 
-A tripwire and not a boundary: docs/pickles.md says what it sees and what it does not.
+A tripwire and not a boundary: docs/pickles.md says what it detects and what it does not.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from scripts.catalogue import artifacts
 from scripts.catalogue.documents import load
 from scripts.console.errors import CatalogueError, PickleError
 from scripts.pickles import reader, weights_only
-from scripts.pickles.machine import UNKNOWN
+from scripts.pickles.unpickler import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 ALLOWED = "imports.yaml"
-_MOST = 10  # faults of a file that are told
-# Words the verdict alone: what is not on the allow-list is refused, whether it stands here or not.
+_MOST = 10  # faults of a file that are shown
+# Modules that can run anything. They only change the verdict: any import off the list is refused.
 _RUNS = {
     "__builtin__", "_io", "_pickle", "asyncio", "bdb", "builtins", "cProfile", "code", "codecs",
     "commands", "concurrent", "ctypes", "doctest", "functools", "importlib", "io", "joblib",
@@ -33,7 +33,7 @@ _RUNS = {
 
 @dataclass(frozen=True)
 class Screening:
-    """What a file is, what it imports, and what of that nobody has allowed."""
+    """The kind of a file, its imports, those beyond the allow-list, and its faults."""
 
     kind: str
     imports: tuple[str, ...]
@@ -43,7 +43,7 @@ class Screening:
 
     @property
     def verdict(self) -> str:
-        """Return "fine", or the worst that is known: "dangerous", "malformed" or "beyond"."""
+        """Return the worst of "fine", "beyond", "malformed" and "dangerous" that applies."""
         if any(map(_is_dangerous, self.beyond)):
             return "dangerous"
         if self.faults:
@@ -52,7 +52,7 @@ class Screening:
 
 
 def screen(path: Path, allowed: frozenset[str]) -> Screening:
-    """Read the pickles of a file, opcode by opcode; raise DiskError if it cannot be read."""
+    """Read the pickles of a file and load nothing; raise DiskError if it cannot be read."""
     contents = reader.read(path)
     imports = tuple(sorted(contents.imports))
     beyond = tuple(name for name in imports if name not in allowed)
@@ -61,7 +61,7 @@ def screen(path: Path, allowed: frozenset[str]) -> Screening:
 
 
 def judge(root: Path, file: str, part: Path) -> None:
-    """Raise PickleError if `part`, which is to become `file`, reaches for more than is allowed.
+    """Raise PickleError if `part`, which is to become `file`, imports more than is allowed.
 
     `file` is a path as params.yaml writes it; the lists are those of the clone at `root`. Raises
     CatalogueError and DiskError, too. Writes nothing.
@@ -73,9 +73,9 @@ def judge(root: Path, file: str, part: Path) -> None:
         f"{file}: loading it would run more than weights need",
         *(f"imports    {shown(name)}" for name in found.beyond),
         *(f"malformed  {shown(fault)}" for fault in found.faults),
-        "No pin of this repository vouches for these bytes: they were not taken.",
+        "No pin of this repository has these bytes: they were not accepted.",
         "models/ and the cache are as they were.",
-        f"Next: if you know why it is there, add the name to {ALLOWED} and run again.",
+        f"Next: if you know why the file needs it, add the name to {ALLOWED} and run again.",
     )
 
 
@@ -92,7 +92,7 @@ def allowed(root: Path, files: list[str]) -> dict[str, frozenset[str]]:
 
 
 def shown(text: str) -> str:
-    """Return a text of a stranger's for a terminal: in one line, without what moves a cursor."""
+    """Return an untrusted text for a terminal: one line without control characters."""
     return f"{text if text.isprintable() else ascii(text)[1:-1]:.120}"
 
 

@@ -1,7 +1,7 @@
-"""The pickles of torch's first file format, a tar: between them lie raw numbers to step over.
+"""The pickles of torch's first file format, a tar, with raw numbers between them to skip.
 
-As torch.serialization reads it: storages are a count, then for each storage a pickle, a number of
-elements and the elements, then a pickle of views; tensors are alike, with sizes and strides.
+As torch.serialization reads it: storages are a count, then for each storage a pickle, the number
+of elements and the elements, then a pickle of views. Tensors have sizes and strides instead.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scripts.pickles.contents import Contents
-    from scripts.pickles.machine import Pickle
-    from scripts.pickles.opcodes import Data
+    from scripts.pickles.nodes import Data, Pickle
 
 MEMBERS = ("storages", "tensors", "pickle")
 _BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2, "Short": 2,
@@ -25,7 +24,7 @@ _BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2
 
 
 def follow_all(contents: Contents, data: Data, info: tarfile.TarInfo) -> None:
-    """Add the pickles of a member that lies in `data`; raise PickleError if it is broken."""
+    """Add the pickles of a member of the tar `data`; raise PickleError if it is broken."""
     for number, pickle in enumerate(_pickles(contents, data, info)):
         contents.add(f"{info.name} {number}", pickle)
 
@@ -47,13 +46,13 @@ def _pickles(contents: Contents, data: Data, info: tarfile.TarInfo) -> Iterator[
             return
         position = _after(data, member, pickle)
         if not start < position <= end:
-            raise PickleError(f"{member}: its numbers reach beyond it")
+            raise PickleError(f"{member}: its numbers exceed the member")
     if member == "storages":
         yield contents.follow(data, position)
 
 
 def _after(data: Data, member: str, pickle: Pickle) -> int:
-    """Return where the numbers end that follow a pickle."""
+    """Return the end of the numbers that follow a pickle, or -1."""
     head, body = pickle.end, pickle.end + 8
     if member == "tensors":  # dimensions, sizes and strides, offset
         dimensions = int.from_bytes(data[head : head + 4], "little", signed=True)
@@ -68,4 +67,4 @@ def _element(pickle: Pickle) -> int:
             kind = name.removeprefix("torch.").removeprefix("cuda.").removesuffix("Storage")
             if kind in _BYTES:
                 return _BYTES[kind]
-    raise PickleError("storages: one is of an unknown kind")
+    raise PickleError("storages: an unknown type of storage")

@@ -1,4 +1,4 @@
-"""The pickles of a zip: of torch's by their names, of numpy's by the first bytes of each member."""
+"""The pickles of a zip: torch's by the members' names, NumPy's by their first bytes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from scripts.pickles.opcodes import Data
+    from scripts.pickles.nodes import Data
 
-PREFIXES = (b"PK\x03\x04", b"PK\x05\x06")  # numpy takes a file for a zip by either
+PREFIXES = (b"PK\x03\x04", b"PK\x05\x06")  # NumPy accepts either
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # torch and numpy write no other
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError,
            RuntimeError, OverflowError)  # fmt: skip
 _END, _LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sLQL")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
-_OPEN = 0xFFFFFFFF  # what the end record says of a number that its 64-bit sister holds
+_OPEN = 0xFFFFFFFF  # in the end record: see the 64-bit record
 _DIRECTORY = 4 << 20  # bytes; the largest here has some ten thousand
 
 
@@ -33,8 +33,8 @@ def read(path: Path, data: Data) -> Contents:
         _check_directory(data)
         with zipfile.ZipFile(path) as holder:
             names = [info.orig_filename.casefold() for info in holder.infolist()]
-            if len(names) != len(set(names)):  # torch looks names up without their case
-                contents.faults.append("a name stands twice in it")
+            if len(names) != len(set(names)):  # torch ignores the case of names
+                contents.faults.append("two members have the same name")
             for info in holder.infolist():
                 _member(contents, holder, info)
     except _BROKEN as error:
@@ -43,22 +43,22 @@ def read(path: Path, data: Data) -> Contents:
 
 
 def _check_directory(data: Data) -> None:
-    """Raise ValueError unless one directory ends the file, and stands where it is said to.
+    """Raise ValueError unless the file ends with one directory, at the recorded offset.
 
-    zipfile finds it by its end and its size, torch's reader by its offset alone.
+    zipfile finds it by its end and its size, torch's reader by its offset.
     """
     end, size, offset = _ending(data)
     if offset + size != end:
-        raise ValueError("its directory is not where it is said to be")
+        raise ValueError("its directory is not at the recorded offset")
     if size > _DIRECTORY:
         raise ValueError(f"a directory of more than {_DIRECTORY:,} bytes")
 
 
 def _ending(data: Data) -> tuple[int, int, int]:
-    """Return where the directory ends, and its size and offset as its end record says."""
+    """Return the end of the directory, and the size and offset that its end record states."""
     end = len(data) - _END.size
     if end < 0 or data[end : end + 4] != b"PK\x05\x06":
-        raise ValueError("it does not end with the end of its directory")
+        raise ValueError("it does not end with the end record of its directory")
     *_, size, offset, _ = _END.unpack(data[end : end + _END.size])
     at = end - _LOCATOR.size
     if at < 0 or data[at : at + 4] != b"PK\x06\x07":
@@ -66,15 +66,15 @@ def _ending(data: Data) -> tuple[int, int, int]:
     return _ending_64(data, at, size, offset)
 
 
-def _ending_64(data: Data, at: int, *said: int) -> tuple[int, int, int]:
-    """Return the same of a record of 64 bits, which lies before its locator at `at`."""
+def _ending_64(data: Data, at: int, *stated: int) -> tuple[int, int, int]:
+    """Return the same of the 64-bit end record before the locator at `at`."""
     start = at - _END_64.size
-    _, _, told, _ = _LOCATOR.unpack(data[at : at + _LOCATOR.size])
-    if told != start or data[start : start + 4] != b"PK\x06\x06":
-        raise ValueError("the end of its directory is not where it is said to be")
+    _, _, located, _ = _LOCATOR.unpack(data[at : at + _LOCATOR.size])
+    if located != start or data[start : start + 4] != b"PK\x06\x06":
+        raise ValueError("its 64-bit end record is not at the recorded offset")
     *_, size, offset = _END_64.unpack(data[start:at])
-    if any(one not in (other, _OPEN) for one, other in zip(said, (size, offset), strict=True)):
-        raise ValueError("it says twice where its directory is, and not the same")
+    if any(one not in (other, _OPEN) for one, other in zip(stated, (size, offset), strict=True)):
+        raise ValueError("its two end records are inconsistent")
     return start, size, offset
 
 
@@ -90,11 +90,11 @@ def _member(contents: Contents, holder: zipfile.ZipFile, info: zipfile.ZipInfo) 
         with holder.open(info) as file:
             _follow(contents, name, file)
     else:
-        contents.faults.append(f"{name}: packed as no loader here packs")
+        contents.faults.append(f"{name}: unsupported compression")
 
 
 def _follow(contents: Contents, name: str, file: IO[bytes]) -> None:
-    """Read the pickles of a member; bytes that are numbers are left where they are."""
+    """Add the pickles of a member; arrays of numbers are not read."""
     starts = {name: 0} if name.casefold().endswith(".pkl") else {}
     head = file.read(npy.HEAD)
     if head.startswith(npy.MAGIC):

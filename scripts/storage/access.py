@@ -1,4 +1,4 @@
-"""What stands between a clone and its remote, said for a person: the cause and the next step."""
+"""Turn the errors of a remote's libraries into RemoteError: the cause and the next step."""
 
 from __future__ import annotations
 
@@ -28,52 +28,52 @@ _OFFLINE = (
     requests.ConnectionError,
     requests.Timeout,
 )
-_UNKNOWN = (401, "401")  # as gcsfs and aiohttp have it
+_NO_ACCOUNT = (401, "401")  # as gcsfs and aiohttp have it
 _FORBIDDEN = (403, "403")
 
 
 class RemoteError(CheckpointError):
-    """A remote could not be looked at or written to; what it holds is not known."""
+    """A remote could not be read or written; its content is unknown."""
 
     exit_code = 2
 
 
 @contextmanager
 def remote_errors(name: str, url: str, *, writing: bool = False) -> Iterator[None]:
-    """Turn what the libraries of a remote raise into RemoteError, and keep them from logging it."""
+    """Turn what the libraries of a remote raise into RemoteError, and disable their logging."""
     logging.disable(logging.CRITICAL)
     try:
         yield
     except CheckpointError:
         raise
     except Exception as error:  # a remote may be of any kind, with errors of its own
-        raise RemoteError(*_said(name, url, error, writing=writing)) from error
+        raise RemoteError(*_explained(name, url, error, writing=writing)) from error
     finally:
         logging.disable(logging.NOTSET)
 
 
-def _said(name: str, url: str, error: BaseException, *, writing: bool) -> tuple[str, ...]:
-    """Return the headline and its details for what a library raised; no secret is in them."""
+def _explained(name: str, url: str, error: BaseException, *, writing: bool) -> tuple[str, ...]:
+    """Return the headline and its details for what a library raised, with secrets masked."""
     what = masked(" ".join(str(error).split()))[:200] or type(error).__name__
     what = what.removeprefix("config file error: ")
     if isinstance(error, (NoRemoteError, RemoteNotFoundError)):
         return f"{name}: {what.partition(' Create a')[0]}", _LIST
-    if isinstance(error, GoogleAuthError) or status_of(error) in _UNKNOWN:
-        return f"{name}: {url} does not know who you are: {what}", *_account(name)
+    if isinstance(error, GoogleAuthError) or status_of(error) in _NO_ACCOUNT:
+        return f"{name}: {url} does not recognise your account: {what}", *_account(name)
     if _forbids(error):
-        verb = "written" if writing else "read"
-        return f"{name}: {url} may not be {verb} by you: {what}", *ROLES
+        verb = "write" if writing else "read"
+        return f"{name}: no permission to {verb} {url}: {what}", *ROLES
     if isinstance(error, FileNotFoundError):
         step = f"`dvc remote modify --local {name} url ...`"
-        return f"{name}: there is no {url}", f"Next: look at the name, and set it with {step}."
+        return f"{name}: {url} does not exist", f"Next: check the name, and correct it with {step}."
     if isinstance(error, _OFFLINE):
-        return f"{name}: no connection to {url}: {what}", *_LINE
+        return f"{name}: no connection to {url}: {what}", *_NETWORK
     return f"{name}: {url} cannot be used: {what}", _step(error)
 
 
 def _forbids(error: BaseException) -> bool:
-    told = status_of(error) in _FORBIDDEN or str(error).startswith("Forbidden")
-    return told or isinstance(error, PermissionError)
+    stated = status_of(error) in _FORBIDDEN or str(error).startswith("Forbidden")
+    return stated or isinstance(error, PermissionError)
 
 
 def _account(name: str) -> tuple[str, str]:
@@ -85,21 +85,21 @@ def _account(name: str) -> tuple[str, str]:
 
 def _step(error: BaseException) -> str:
     if isinstance(error, (ImportError, RemoteMissingDepsError)):
-        return "Next: `python -m pip install` what it names, then run again."
+        return "Next: install what it names with `python -m pip install`, then run again."
     if isinstance(error, SCMError):
-        return "Next: `git clone` the repository anew: DVC works in a git repository alone."
-    return "Next: look at `dvc config --list`."
+        return "Next: `git clone` the repository again: DVC works in a git repository only."
+    return "Next: check `dvc config --list`."
 
 
 ROLES = (
     "Next: ask its owner for roles/storage.objectViewer to pull, and for",
     "roles/storage.objectUser to push (of a folder: the permissions).",
 )
-_LINE = (
-    "Next: look at the network and at HTTPS_PROXY, then run again. What is in the cache",
-    "needs no network: `dvc checkout`.",
+_NETWORK = (
+    "Next: check the network and HTTPS_PROXY, then run again. Files that are in the cache",
+    "need no network: `dvc checkout`.",
 )
-_LIST = "Next: `dvc remote list` shows the remotes of this clone."
+_LIST = "Next: choose one that `dvc remote list` shows."
 
 
 def status_of(error: BaseException) -> int | str | None:

@@ -1,8 +1,8 @@
-"""DVC's cache and state: with scripts.remote, all that knows what DVC keeps to itself.
+"""DVC's cache and state: with storage/remote.py, all code that relies on DVC's internals.
 
-Checked against DVC 3.67. tests/test_cache.py runs the real DVC against every fact used here:
-an object's place and mode, the order of link types, and the database that spares DVC from
-reading gigabytes twice. If a later DVC keeps its state elsewhere, only that speed is lost.
+Checked against DVC 3.67; the tests run the real DVC against every fact used here: an object's
+path and mode, the order of link types, and the database of hashes that spares DVC from reading
+gigabytes twice. If a later DVC keeps its state elsewhere, only that speed is lost.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from scripts.storage.objects import Objects
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MODE = 0o444  # DVC takes an object of this mode for verified
+_MODE = 0o444  # DVC trusts an object of this mode
 _TYPES = ("reflink", "copy")  # DVC's own order where none is configured
 
 
@@ -48,7 +48,7 @@ class Cache:
     """The cache of one clone: objects by md5, links into the workspace, remembered hashes."""
 
     def __init__(self, root: Path) -> None:
-        """Read the configuration of the clone at `root`; raise CatalogueError if it is broken."""
+        """Read the configuration of the clone at `root`; raise CatalogueError if it is invalid."""
         config = _configuration(root / ".dvc")
         self.root = root
         self.temporary = root / ".dvc" / "tmp" / "fetch"
@@ -63,23 +63,23 @@ class Cache:
             self._state = dvc_state.State(str(root), _state_folder(root, config))
 
     def object(self, md5: str) -> Path:
-        """Return where the object of this md5 lies, whether it exists or not."""
+        """Return the path of the object of this md5, whether it exists or not."""
         return self.folder / md5[:2] / md5[2:]
 
     def known(self, path: Path) -> str | None:
-        """Return the md5 of a file unchanged since it was hashed, as DVC remembers it."""
+        """Return the md5 that DVC has recorded of a file, if the file has not changed since."""
         with _state_is_optional():
             _, found = self._state.get(str(path), self._fs)
             return found.value if found and found.name == "md5" else None
         return None
 
     def remember(self, path: Path, md5: str) -> None:
-        """Tell DVC the md5 of a file, so that it does not read it again."""
+        """Record the md5 of a file in DVC's state, so that DVC does not read it again."""
         with _state_is_optional():
             self._state.save(str(path), self._fs, HashInfo("md5", md5))
 
     def add(self, part: Path, md5: str) -> Path:
-        """Move a verified file into the cache under its md5; raise DiskError."""
+        """Move a verified file into the cache; raise DiskError."""
         target = self._room_for(md5)
         with disk_errors(target):
             move(part, target)
@@ -87,28 +87,28 @@ class Cache:
         return target
 
     def mark_verified(self, md5: str) -> None:
-        """Mark an object as verified, in DVC's way: read-only, and its hash remembered.
+        """Mark an object as verified, as DVC does: read-only, with its hash recorded.
 
-        Last of all: a part that is read-only when a kill comes could not be gone on with.
+        This comes last: a kill before the move must not leave a read-only partial file.
         """
-        with suppress(OSError):  # somebody else of the group owns it; then DVC hashes it itself
+        with suppress(OSError):  # another user owns it: then DVC hashes it itself
             self.object(md5).chmod(_MODE)
         self.remember(self.object(md5), md5)
 
     def distrust(self, path: Path, found: str) -> None:
-        """Tell DVC what a damaged object holds, and take away the mode that it takes for verified.
+        """Record what a damaged object holds, and make it writable, so that DVC distrusts it.
 
-        Without this DVC would link it anew, and remember it as the pinned one.
+        Without this DVC would link it again, and record it as the pinned one.
         """
-        with suppress(OSError):  # somebody else of the group owns it
+        with suppress(OSError):  # another user owns it
             path.chmod(path.stat().st_mode | stat.S_IWUSR)
         self.remember(path, found)
 
     def adopt(self, path: Path, md5: str) -> None:
-        """Give a verified file of the workspace to the cache without moving it, if links allow.
+        """Add a verified file of the workspace to the cache, by a link where possible.
 
         Where the file system can link, the file keeps its inode; elsewhere it is copied. So is
-        what a symlink leads to: a file outside the tree is not ours to make read-only.
+        the target of a symlink: a file outside the tree must not become read-only.
         """
         target, fresh = self._room_for(md5), self._fresh(md5)
         never = {"symlink", "hardlink"} if path.is_symlink() else {"symlink"}
@@ -118,7 +118,7 @@ class Cache:
         self.mark_verified(md5)
 
     def link(self, md5: str, path: Path) -> None:
-        """Put the object of this md5 at `path`, by the first link type that works, in one step."""
+        """Link the object of this md5 to `path`, by the first link type that works, atomically."""
         source, fresh = self.object(md5), self._fresh(md5)
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,9 +127,9 @@ class Cache:
         self.remember(path, md5)
 
     def linking(self) -> str:
-        """Return the type of link models/ gets from the cache: `copy` where no other works.
+        """Return the type of link that works from the cache to models/: `copy` if no other does.
 
-        Links are made to find out, in models/ (a disk of its own, perhaps), and removed at once.
+        Test links are made in models/ (it may be another disk) and removed at once.
         """
         folder, here = existing(self.folder), existing(self.root / "models") / "link"
         with disk_errors(folder):
@@ -137,7 +137,7 @@ class Cache:
         return works[0] if works else "copy"
 
     def _fresh(self, md5: str) -> Path:
-        """Name a link before it gets its place; those of processes that were killed go."""
+        """Return a temporary name for a link; remove those of processes that were killed."""
         fresh = self.temporary / f"{md5}.{os.getpid()}.{threading.get_ident()}.link"
         for left in self.temporary.glob(f"{md5}.*.link"):
             if left == fresh or not _runs(left.name.split(".")[1]):
@@ -152,7 +152,7 @@ class Cache:
 
 
 def _configuration(folder: Path) -> Config:
-    """Return the configuration of a clone; raise CatalogueError, which names the file at fault."""
+    """Return the configuration of a clone; raise CatalogueError naming the file at fault."""
     try:
         return Config(str(folder))
     except (ConfigError, OSError) as error:
@@ -160,7 +160,7 @@ def _configuration(folder: Path) -> Config:
 
 
 def _at_fault(folder: Path) -> str:
-    """Return the file without which DVC could read what is left."""
+    """Return the configuration file that DVC cannot read."""
     with suppress(ConfigError, OSError):
         # With a file system given, DVC reads no local configuration.
         Config(str(folder), fs=LocalFileSystem())
@@ -183,7 +183,7 @@ def _link(source: Path, target: Path, types: list[str] | tuple[str, ...]) -> Non
     try:
         shutil.copyfile(source, target)
     except OSError:
-        target.unlink(missing_ok=True)  # on a full disk half a copy is only in the way
+        target.unlink(missing_ok=True)  # a full disk: half a copy must not stay
         raise
 
 
@@ -197,7 +197,7 @@ def move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             if os.access(source.parent, os.W_OK):
-                error.filename = str(target)  # the side that refuses
+                error.filename = str(target)  # the side at fault
             raise
         beside = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         try:
@@ -235,13 +235,13 @@ def _state_folder(root: Path, config: Config) -> str:
 def _let_dvc_prepare(root: Path) -> None:
     from dvc.repo import Repo  # noqa: PLC0415 - only before the first DVC command of a clone
 
-    with suppress(DvcException):  # it is told by the first dvc command, such as: no git repository
+    with suppress(DvcException):  # the next DVC command reports it, such as: no git repository
         Repo(str(root)).close()
 
 
 @contextmanager
 def _state_is_optional() -> Iterator[None]:
-    # A state that cannot be written (full disk, locked, foreign) costs time, never correctness.
-    # KeyError: a user whom /etc/passwd does not know, as in some containers.
+    # A state that cannot be written (full disk, locked, not ours) costs time, not correctness.
+    # KeyError: a user without an entry in /etc/passwd, as in some containers.
     with suppress(KeyError, OSError, sqlite3.Error, Timeout, StateError):
         yield

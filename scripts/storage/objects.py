@@ -1,4 +1,4 @@
-"""The team's remote as a source: where an object may be, told without loading DVC for it."""
+"""The team's remote as a source: where an object may be, found without loading all of DVC."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ if TYPE_CHECKING:
 
     Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 
-_PLAIN = {"url", "verify", "read_timeout", "connect_timeout"}  # https that asks for no account
+_PLAIN = {"url", "verify", "read_timeout", "connect_timeout"}  # https without an account
 _NAMED = {"version_aware", "worktree"}  # remotes that keep files under their own names
 
 
 class Objects:
-    """The objects of the remote that a bare `dvc push` writes to."""
+    """The objects of the default remote of `dvc push`."""
 
     def __init__(self, root: Path, config: Config) -> None:
-        """Take its name and address from the configuration; nothing is asked yet."""
+        """Take its name and URL from the configuration; send no request."""
         self.name: str = config["core"].get("remote", "")
-        self._root, self._told = root, config["remote"].get(self.name, {})
+        self._root, self._settings = root, config["remote"].get(self.name, {})
         self._lock = threading.Lock()
         self._remote: Remote | None = None
 
     def find(self, md5: str) -> str | Path | Opener | None:
-        """Return where the object of this md5 may be: an address, a file, or what opens it."""
-        url, below = self._told.get("url"), f"files/md5/{md5[:2]}/{md5[2:]}"
-        if not url or self._told.keys() & _NAMED:
+        """Return where the object of this md5 may be: a URL, a file, or what opens it."""
+        url, below = self._settings.get("url"), f"files/md5/{md5[:2]}/{md5[2:]}"
+        if not url or self._settings.keys() & _NAMED:
             return None
         if "://" not in url:
             path = Path(url, below)
-            with suppress(PermissionError):  # then whoever opens it is told why
+            with suppress(PermissionError):  # then opening it gives the reason
                 return path if path.is_file() else None
             return path
-        if is_safe(url) and not self._told.keys() - _PLAIN:
-            return f"{url.rstrip('/')}/{below}"  # what our own transfer can resume
+        if is_safe(url) and not self._settings.keys() - _PLAIN:
+            return f"{url.rstrip('/')}/{below}"  # which our own transfer can resume
         return partial(self._open, md5)
 
     @contextmanager
     def _open(self, md5: str) -> Iterator[IO[bytes]]:
         """Open an object through DVC; raise SourceError."""
-        # Only where nothing but DVC can read the remote: these take a third of a second.
+        # Only where nothing but DVC can read the remote: these imports take 0.3 s.
         from scripts.storage.access import RemoteError  # noqa: PLC0415
         from scripts.storage.remote import Remote  # noqa: PLC0415
 

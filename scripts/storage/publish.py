@@ -1,118 +1,118 @@
-"""Write to a remote: mend what is damaged there, publish what its licence lets anybody pass on."""
+"""Write to a remote: replace damaged objects, publish the files that may be redistributed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import artifacts
+from scripts.catalogue.licences import is_shareable
 from scripts.console.errors import CheckpointError
 from scripts.console.progress import note
 from scripts.files import digests
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from scripts.checkout.clone import Clone
+    from scripts.catalogue.artifacts import Artifact
+    from scripts.catalogue.params import Catalogue
+    from scripts.catalogue.pins import Pin
+    from scripts.storage.cache import Cache
     from scripts.storage.remote import Remote, RemoteObject
 
-# Licences that let anybody pass a file on; any other keeps it back.
-FREE = {"Apache-2.0", "BSD-3-Clause", "CC-BY-NC-4.0", "MIT"}
 
-
-def withheld(clone: Clone) -> dict[str, str]:
+def withheld(
+    pins: Mapping[str, Pin], holds: Catalogue, described: Mapping[str, Artifact]
+) -> dict[str, str]:
     """Return path -> reason of every pinned file that may not be published.
 
-    What may are files of the catalogue whose licence in dvc.yaml is a free one: of the outs of
-    other stages nothing is known. Raises CatalogueError.
+    Only files of the catalogue whose licence allows redistribution may be: nothing is known of
+    the outs of other stages.
     """
-    words, known = artifacts.read(clone.root / "dvc.yaml"), clone.catalogue.files
-    told = {
-        path: (words[path].license if path in words else None) or "no licence in dvc.yaml"
-        for path in clone.pins
-    }
-    return {
-        path: licence if path in known else "not in the catalogue"
-        for path, licence in told.items()
-        if path not in known or licence not in FREE
-    }
+    reasons = {}
+    for path in pins:
+        licence = described[path].license if path in described else None
+        if path not in holds.files:
+            reasons[path] = "not in the catalogue"
+        elif not is_shareable(licence):
+            reasons[path] = licence or "no licence in dvc.yaml"
+    return reasons
 
 
-def mend(clone: Clone, remote: Remote, damaged: Sequence[RemoteObject]) -> int:
-    """Send damaged objects anew and return how many; one that this cache lacks is left and told.
+def repair(cache: Cache, remote: Remote, damaged: Sequence[RemoteObject]) -> int:
+    """Replace damaged objects by those of the cache; return how many were replaced.
 
-    Nothing is touched before the cache's own bytes are seen to be the pinned ones.
+    One that the cache lacks stays as it is, with a note. The cache's bytes are hashed first.
     """
     good = []
     for item in damaged:
-        if _cached(clone, item):
-            note(f"{item.path}: sending it to {remote.name} anew")
+        if _cached(cache, item):
+            note(f"{item.path}: replacing it in {remote.name}")
             good.append(item)
         else:
-            note(f"{item.path}: left as it is, for this clone's cache does not have it")
-    remote.send(good, clone.cache.object)
+            note(f"{item.path}: not replaced: this clone's cache does not have it")
+    remote.send(good, cache.object)
     return len(good)
 
 
-def publish(clone: Clone, remote: Remote) -> tuple[int, dict[str, str]]:
-    """Push what may be published; return how many files were sent and what was left out, and why.
+def publish(pins: Mapping[str, Pin], cache: Cache, remote: Remote, kept: Mapping[str, str]) -> int:
+    """Push every pinned file that is not kept back and that the remote lacks; return how many.
 
-    Raises CheckpointError, too, if something that may not be published is there already.
+    Raises CheckpointError, too, if the remote has a file that is kept back.
     """
     _expect_rights(remote)
-    kept = withheld(clone)
-    lacking = [item for item in remote.look(clone.pins) if item.broken and item.path not in kept]
+    found = remote.look(pins)
+    lacking = [item for item in found if item.broken and item.path not in kept]
     if lacking:
-        _expect_cached(clone, remote, lacking)
-        remote.send(lacking, clone.cache.object)
-    held = remote.look(clone.pins)
-    _expect_arrived(remote, [item for item in held if item.path not in kept])
-    _expect_none(remote, [item for item in held if item.path in kept and item.found])
-    return len(lacking), kept
+        _expect_cached(cache, remote, lacking)
+        remote.send(lacking, cache.object)
+    found = remote.look(pins)
+    _expect_arrived(remote, [item for item in found if item.path not in kept])
+    _expect_none(remote, [item for item in found if item.path in kept and item.found])
+    return len(lacking)
 
 
 def _expect_rights(remote: Remote) -> None:
     _, may_write = remote.rights()
     if may_write is False:
         raise CheckpointError(
-            f"{remote.name}: {remote.url} may not be written by you; nothing was pushed",
+            f"{remote.name}: no permission to write {remote.url}; nothing was pushed",
             "Next, for a bucket that is read over https: name the bucket itself, in this clone,",
             f"`dvc remote modify --local {remote.name} url gs://BUCKET/PREFIX`; and ask its owner",
             "for roles/storage.objectUser.",
         )
 
 
-def _expect_cached(clone: Clone, remote: Remote, wanted: Sequence[RemoteObject]) -> None:
-    if lacking := [item.path for item in wanted if not _cached(clone, item)]:
+def _expect_cached(cache: Cache, remote: Remote, items: Sequence[RemoteObject]) -> None:
+    if lacking := [item.path for item in items if not _cached(cache, item)]:
         raise CheckpointError(
-            f"{remote.name}: nothing was pushed, for {len(lacking)} files are not in the cache",
+            f"{remote.name}: nothing was pushed: {len(lacking)} files are not in the cache",
             *lacking,
-            "Next: bring them with `dvc pull` or `dvc repro models.dvc`, then run again.",
+            "Next: download them with `dvc pull` or `dvc repro models.dvc`, then run again.",
         )
 
 
-def _expect_arrived(remote: Remote, held: Sequence[RemoteObject]) -> None:
-    if lost := [item.path for item in held if item.broken]:
+def _expect_arrived(remote: Remote, items: Sequence[RemoteObject]) -> None:
+    if lost := [item.path for item in items if item.broken]:
         raise CheckpointError(
-            f"{remote.name}: {len(lost)} of {len(held)} files did not arrive",
+            f"{remote.name}: {len(lost)} of {len(items)} files did not arrive",
             *lost,
             "Next: run again; what has arrived is not sent twice.",
         )
 
 
-def _expect_none(remote: Remote, theirs: Sequence[RemoteObject]) -> None:
-    if theirs:
+def _expect_none(remote: Remote, items: Sequence[RemoteObject]) -> None:
+    if items:
         raise CheckpointError(
-            f"{remote.name} holds {len(theirs)} files that may not be redistributed",
-            *(f"{item.path}  {item.pin.md5}" for item in theirs),
+            f"{remote.name} holds {len(items)} files that may not be redistributed",
+            *(f"{item.path}  {item.pin.md5}" for item in items),
             f"Next: if others can read {remote.url}, delete those objects there.",
         )
 
 
-def _cached(clone: Clone, held: RemoteObject) -> bool:
-    """Tell whether the cache has the pinned bytes, which are read to make sure."""
-    path = clone.cache.object(str(held.pin.md5))
+def _cached(cache: Cache, item: RemoteObject) -> bool:
+    """Tell whether the cache has the pinned bytes, which are hashed to make sure."""
+    path = cache.object(str(item.pin.md5))
     if not path.exists():
         return False
     with disk_errors(path):
-        return held.pin.matches(digests.of_file(path, sha256=False))
+        return item.pin.matches(digests.of_file(path, sha256=False))

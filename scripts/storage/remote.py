@@ -1,7 +1,6 @@
-"""A DVC remote: what it holds of the pins, who may write it, and how files get there.
+"""A DVC remote: which pinned files it holds, its permissions, uploads to it.
 
-With scripts.cache the second module that knows DVC from inside: where a remote keeps an object.
-tests/test_team.py holds it against the real dvc-gs, a directory and plain http.
+With storage/cache.py the only module that knows DVC from inside: where a remote keeps an object.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 _CREATE = "storage.objects.create"
 _READ = ("storage.objects.get", "storage.objects.list")
-_GONE, _HIDDEN = (404, 410), (401, 403)  # without a right to list, what is missing is forbidden
+_GONE, _HIDDEN = (404, 410), (401, 403)  # without the right to list, a missing object is forbidden
 _KEYS = (  # what gcsfs needs of a key: of a service account, of a person
     {"client_email", "private_key", "token_uri"},
     {"client_id", "client_secret", "refresh_token"},
@@ -42,7 +41,7 @@ _CHUNK = 1 << 21  # bytes a request
 
 @dataclass(frozen=True)
 class RemoteObject:
-    """What a remote has of one pinned file: nothing, or a size in bytes and perhaps its md5."""
+    """The state of one pinned file on a remote; size in bytes and md5 where they are known."""
 
     path: str
     pin: Pin
@@ -52,7 +51,7 @@ class RemoteObject:
 
     @property
     def state(self) -> str:
-        """One of missing, damaged, proved, and held: there, with nothing known of its content."""
+        """One of missing, damaged, proved and held (present, content not proved)."""
         if not self.found:
             return "missing"
         if self.md5 not in (None, self.pin.md5) or not self._may_be():
@@ -102,9 +101,9 @@ class Remote:
         self._repo.close()
 
     def rights(self) -> tuple[bool, bool | None]:
-        """Tell whether this clone may read, and write (None: this kind of remote does not say).
+        """Tell whether this clone may read, and write (None: unknown for this kind of remote).
 
-        Nothing is written: Google's bucket is asked, a directory's permissions are looked at.
+        Nothing is written: Google is asked for permissions, a directory's mode is checked.
         """
         if self.kind == "local":
             folder = existing(Path(self._odb.path))
@@ -114,33 +113,33 @@ class Remote:
         bucket, asked = self._remote.path.partition("/")[0], [*_READ, _CREATE]
         with remote_errors(self.name, f"bucket {bucket}"):
             address = "b/{}/iam/testPermissions"
-            told = self._gcsfs().call("GET", address, bucket, permissions=asked, json_out=True)
-        held = set(told.get("permissions", ()))
-        return held.issuperset(_READ), _CREATE in held
+            reply = self._gcsfs().call("GET", address, bucket, permissions=asked, json_out=True)
+        granted = set(reply.get("permissions", ()))
+        return granted.issuperset(_READ), _CREATE in granted
 
     def expect_folder(self) -> None:
-        """Raise RemoteError if this remote is a folder that is not there; a push would make it."""
+        """Raise RemoteError if this remote is a missing folder; a push would create it."""
         if self.kind == "local" and not Path(self._remote.path).is_dir():
             raise RemoteError(
-                f"{self.name}: there is no folder {self.url} yet",
-                "Next: if it lies on a disk, mount that. Else the first push makes the folder:",
+                f"{self.name}: the folder {self.url} does not exist yet",
+                "Next: if it is on another disk, mount that. Else the first push creates it:",
                 f"`dvc push -r {self.name}` in a clone that has the files.",
             )
 
     def look(self, pins: Mapping[str, Pin]) -> list[RemoteObject]:
-        """Return what the remote says of every pinned file, from headers alone."""
-        wanted = sorted(pins.items())
-        paths = [self._odb.oid_to_path(pin.md5) for _, pin in wanted]
+        """Return the state of every pinned file, from headers alone."""
+        rows = sorted(pins.items())
+        paths = [self._odb.oid_to_path(pin.md5) for _, pin in rows]
         with remote_errors(self.name, self.url):
             infos = self._remote.fs.info(paths, return_exceptions=True)
             _raise_unless_missing(infos)
-        return [_held(path, pin, info) for (path, pin), info in zip(wanted, infos, strict=True)]
+        return [_object(path, pin, info) for (path, pin), info in zip(rows, infos, strict=True)]
 
-    def read(self, held: RemoteObject) -> RemoteObject:
-        """Return the same with the md5 of the bytes themselves: the whole object is read."""
-        with self.open(str(held.pin.md5)) as file:
+    def read(self, item: RemoteObject) -> RemoteObject:
+        """Return the object with the md5 and size of its bytes: all of it is read."""
+        with self.open(str(item.pin.md5)) as file:
             digest = digests.of_chunks(iter(lambda: file.read(_CHUNK), b""), len)
-        return replace(held, md5=digest.md5, size=digest.size)
+        return replace(item, md5=digest.md5, size=digest.size)
 
     @contextmanager
     def open(self, md5: str) -> Iterator[IO[bytes]]:
@@ -152,10 +151,10 @@ class Remote:
                 yield file
 
     def send(self, files: Sequence[RemoteObject], cached: Callable[[str], Path]) -> None:
-        """Upload the cache's objects of these files, in place of what is there under their names.
+        """Upload the cache's objects of these files, and replace those of the remote.
 
-        Not `dvc push`: it takes a damaged object for sent, and leaves the cause of a refusal to a
-        log. What is there stays until its successor is whole.
+        Not `dvc push`: it does not replace a damaged object, and it only logs why a server refuses.
+        An object on the remote stays until its successor is complete.
         """
         sources = [str(cached(str(item.pin.md5))) for item in files]
         places = [self._odb.oid_to_path(item.pin.md5) for item in files]
@@ -172,14 +171,14 @@ def _check_kind(name: str, remote: Any) -> None:  # noqa: ANN401 - DVC has no ty
     kind = "worktree" if remote.worktree else "version_aware"
     if remote.worktree or remote.fs.version_aware:
         raise RemoteError(
-            f"{name}: a {kind} remote keeps files under their own names; nothing was looked at",
-            "check and publish know objects under their md5 alone, and so does a pull of one",
+            f"{name}: a {kind} remote keeps files under their own names; nothing was checked",
+            "check and publish need objects that are named by their md5, and so does a pull of one",
             f"file. Next: `dvc remote modify {name} {kind} false`, then `dvc push -r {name}`.",
         )
 
 
 def _check_key(name: str, key: str | None) -> None:
-    # gcsfs takes the name of a file that is missing for a token, and names no file that is none.
+    # gcsfs takes the name of a missing file for a token, and does not name an invalid file.
     if key and (fault := _key_fault(Path(key))):
         raise RemoteError(
             f"{name}: the service account's file {key} {fault}",
@@ -190,21 +189,24 @@ def _check_key(name: str, key: str | None) -> None:
 
 def _key_fault(path: Path) -> str | None:
     try:
-        told = json.loads(path.read_bytes())
+        key = json.loads(path.read_bytes())
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except ValueError:
-        return "is no JSON"
-    fields = set(told) if isinstance(told, dict) else set()
-    return None if any(fields >= kind for kind in _KEYS) else "is JSON, and no key of Google's"
+        return "is not JSON"
+    fields = set(key) if isinstance(key, dict) else set()
+    return None if any(fields >= kind for kind in _KEYS) else "is not a key of Google's"
 
 
 def _raise_unless_missing(infos: Sequence[object]) -> None:
-    """Raise the first error that is more than a missing object; all forbidden is one, too."""
+    """Raise the first error that is not just a missing object.
+
+    403 for every object is such an error, for some it is how a server hides what is missing.
+    """
     errors = [info for info in infos if isinstance(info, BaseException)]
-    # fsspec's http says "not found" of everything, and what happened in the cause.
+    # fsspec's http says "not found" for every error; the real one is its cause.
     causes = [error.__cause__ or error for error in errors]
     missing = {*_GONE, *(_HIDDEN if len(errors) < len(infos) else ())}
     for cause in causes:
@@ -212,7 +214,7 @@ def _raise_unless_missing(infos: Sequence[object]) -> None:
             raise cause
 
 
-def _held(path: str, pin: Pin, info: Any) -> RemoteObject:  # noqa: ANN401 - a map of any remote's, or an error
+def _object(path: str, pin: Pin, info: Any) -> RemoteObject:  # noqa: ANN401 - a map, or an error
     if isinstance(info, BaseException):
         return RemoteObject(path, pin)
     return RemoteObject(
@@ -223,7 +225,7 @@ def _held(path: str, pin: Pin, info: Any) -> RemoteObject:  # noqa: ANN401 - a m
 def _md5(info: Mapping[str, Any], pin: Pin) -> Iterator[str]:
     """Yield the md5 that Google states, or an ETag which happens to be the pinned one.
 
-    Other servers make ETags that look like an md5 and are none: they prove, and never disprove.
+    Other servers send ETags that look like an md5 and are not: they can prove, not disprove.
     """
     if stated := info.get("md5Hash"):
         yield base64.b64decode(stated).hex()

@@ -1,4 +1,4 @@
-"""What a remote holds of a clone's pins, what a pull would bring, and how it would be linked."""
+"""What a remote holds of the pins, what a pull would transfer, and how it would be linked."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from scripts.console.errors import DiskError
 from scripts.console.progress import human
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from scripts.checkout.clone import Clone
+    from scripts.catalogue.pins import Pin
+    from scripts.storage.cache import Cache
     from scripts.storage.remote import Remote, RemoteObject
 
-_SHOWN = 3  # files without which a pull is incomplete; more would not fit a screen
+_SHOWN = 3  # broken files; more would not fit a screen
 
 
 @dataclass(frozen=True)
 class Survey:
-    """One look at a remote, without a byte of a checkpoint transferred."""
+    """The state of a remote."""
 
     remote: str
     url: str
@@ -28,16 +29,16 @@ class Survey:
     verify: bool
     link: str
     files: list[RemoteObject]
-    absent: list[RemoteObject]  # what the clone's cache lacks: a pull would bring it
+    absent: list[RemoteObject]  # what the cache lacks: a pull would transfer it
 
     @property
     def broken(self) -> list[RemoteObject]:
         """What a pull would not get, the damaged ones first."""
-        return sorted((held for held in self.files if held.broken), key=lambda held: held.state)
+        return sorted((item for item in self.files if item.broken), key=lambda item: item.state)
 
-    def as_json(self, origin: dict[str, str]) -> dict[str, Any]:
-        """Return the survey as plain data; sizes in bytes."""
-        lacking = {held.path for held in self.absent}
+    def as_json(self, stages: Mapping[str, str]) -> dict[str, Any]:
+        """Return the survey as plain data, sizes in bytes; `stages` is the catalogue's."""
+        lacking = {item.path for item in self.absent}
         return {
             "remote": self.remote,
             "url": self.url,
@@ -48,32 +49,32 @@ class Survey:
             "pull": {"files": len(self.absent), "bytes": _bytes(self.absent)},
             "files": [
                 {
-                    "path": held.path,
-                    "md5": held.pin.md5,
-                    "remote_md5": held.md5,
-                    "state": held.state,
-                    "size": held.size,
-                    "cached": held.path not in lacking,
-                    "stage": origin[held.path],
+                    "path": item.path,
+                    "md5": item.pin.md5,
+                    "remote_md5": item.md5,
+                    "state": item.state,
+                    "size": item.size,
+                    "cached": item.path not in lacking,
+                    "stage": stages.get(item.path, "models.dvc"),
                 }
-                for held in self.files
+                for item in self.files
             ],
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield the survey for a person, one screen of it."""
-        states = [held.state for held in self.files]
+        """Yield the survey for a person, at most one screen."""
+        states = [item.state for item in self.files]
         there = len(states) - len(self.broken)
         yield f"remote   {self.remote}: {self.url}"
         yield f"rights   read {_word(self.read)}, write {_word(self.write)}"
-        yield f"verify   {'on' if self.verify else 'OFF: damaged files are pulled in silence'}"
+        yield f"verify   {'on' if self.verify else 'OFF: damaged files are pulled unnoticed'}"
         proved = f", the content of {states.count('proved')} proved" if there else ""
         yield f"holds    {there} of {len(states)} pinned files{proved}"
-        for held in self.broken[:_SHOWN]:
-            yield f"{held.state:<8} {held.path}"
-            if held.state == "damaged":
-                yield f"  pinned md5 {held.pin.md5}  {_size(held.pin.size)}"
-                yield f"  remote md5 {held.md5 or '-':<32}  {_size(held.size)}"
+        for item in self.broken[:_SHOWN]:
+            yield f"{item.state:<8} {item.path}"
+            if item.state == "damaged":
+                yield f"  pinned md5 {item.pin.md5}  {_size(item.pin.size)}"
+                yield f"  remote md5 {item.md5 or '-':<32}  {_size(item.size)}"
         if more := self.broken[_SHOWN:]:
             yield f"  and {len(more)} more; --json names all"
         yield f"link     {self.link}"
@@ -81,45 +82,32 @@ class Survey:
         yield f"pull     would transfer {len(self.absent)} files{size}"
 
 
-def survey(clone: Clone, remote: Remote, *, read: bool) -> Survey:
-    """Look at a remote; with `read`, hash every object whose content its headers do not prove."""
+def survey(pins: Mapping[str, Pin], cache: Cache, remote: Remote, *, read: bool) -> Survey:
+    """Check a remote's headers; with `read`, hash every object whose headers prove nothing."""
     remote.expect_folder()
-    may_read, may_write = remote.rights()
-    files = remote.look(clone.pins)
+    rights = remote.rights()
+    files = remote.look(pins)
     if read:
-        files = [remote.read(held) if held.state == "held" else held for held in files]
-    absent = [
-        held for held in files if held.found and not clone.cache.object(str(held.pin.md5)).exists()
-    ]
-    return Survey(
-        remote.name, remote.url, may_read, may_write, remote.verify, _link(clone), files, absent
-    )
+        files = [remote.read(item) if item.state == "held" else item for item in files]
+    absent = [i for i in files if i.found and not cache.object(str(i.pin.md5)).exists()]
+    return Survey(remote.name, remote.url, *rights, remote.verify, _link(cache), files, absent)
 
 
-def stages(clone: Clone) -> dict[str, str]:
-    """Return path -> the stage that brings it from its publisher, for every pinned file."""
-    found = dict.fromkeys(clone.pins, "models.dvc")
-    for name, entry in clone.catalogue.published.items():
-        stage = f"unpack_{name}" if entry.archive else f"fetch@{name}"
-        found.update({file.path: stage for file in entry.files})
-    return found
-
-
-def _link(clone: Clone) -> str:
+def _link(cache: Cache) -> str:
     try:
-        kind = clone.cache.linking()
+        kind = cache.linking()
     except DiskError as error:
-        return f"not known: {error.what}"
+        return f"unknown: {error.what}"
     return "copy: every file takes its space twice" if kind == "copy" else kind
 
 
 def _bytes(files: list[RemoteObject]) -> int:
-    return sum(held.size or held.pin.size or 0 for held in files)
+    return sum(item.size or item.pin.size or 0 for item in files)
 
 
 def _size(size: int | None) -> str:
-    return "size not known" if size is None else f"{size:>13,} bytes"
+    return "size unknown" if size is None else f"{size:>13,} bytes"
 
 
 def _word(right: bool | None) -> str:  # noqa: FBT001 - a value, not a switch
-    return {True: "yes", False: "no", None: "not known"}[right]
+    return {True: "yes", False: "no", None: "unknown"}[right]

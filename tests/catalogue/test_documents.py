@@ -12,7 +12,9 @@ from scripts.console.errors import CatalogueError
 if TYPE_CHECKING:
     from pathlib import Path
 
-BOTH = pytest.mark.parametrize("read", [documents.load, documents.compose])
+BOTH = pytest.mark.parametrize(
+    "read", [documents.load, documents.load_as_dvc, documents.compose, documents.editable]
+)
 
 
 def fault(read: object, path: Path) -> str:
@@ -63,13 +65,13 @@ def test_a_file_that_cannot_be_read_is_a_fault(read: object, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: 1\nb:\n  c: 1\n  c: 2\n", "line 4: c stands twice"),
+        ("a: 1\nb:\n  c: 1\n  c: 2\n", "line 4: duplicate key c"),
         ("? [a, b]\n: 1\n", "line 1: found unhashable key"),
         ("a: !!python/name:os.system x\n", "line 1: could not determine a constructor"),
-        ("a: 2026-13-45\n", "not what its form says: month must be in 1..12"),
-        ("a: !!bool x\n", "not what its form says: 'x'"),
-        ("a: !!timestamp x\n", "not what its form says"),
-        ("a: !!int ''\n", "not what its form says"),
+        ("a: 2026-13-45\n", "invalid value: month must be in 1..12"),
+        ("a: !!bool x\n", "invalid value: 'x'"),
+        ("a: !!timestamp x\n", "invalid value"),
+        ("a: !!int ''\n", "invalid value"),
     ],
 )
 def test_a_value_that_cannot_be_data_is_a_fault(text: str, expected: str, tmp_path: Path) -> None:

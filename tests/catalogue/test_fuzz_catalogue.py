@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from scripts.catalogue import inventory, lock, params, pins, urls
+from scripts.catalogue import documents, inventory, lock, params, pins, urls
 from scripts.console.errors import CheckpointError
-from tests.world.clones import PAPER
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -50,7 +48,25 @@ stages:
       md5: {SHA[:32]}
       size: 12
 """
+STAGES = """stages:
+  fetch:
+    foreach: ${checkpoints}
+    do:
+      cmd: python -m scripts.fetch ${key}
+      params:
+        - checkpoints.${key}
+      outs:
+        - ${item.path}:
+            persist: true
+  minimal:
+    cmd: run "${checkpoints.sam.path}" ${network.connections}
+    deps: [models/sam/b.pth, models]
+    metrics: [{models.json: {cache: false}}]
+artifacts:
+  sam: {path: models/sam/b.pth, labels: [sam], meta: {license: MIT, source: 'https://h'}}
+"""
 SEAL = f"deps:\n- path: models\n  md5: {SHA[:32]}.dir\n  nfiles: 1\n  hash: md5\n"
+TEXTS = {"params.yaml": PARAMS, "dvc.lock": LOCK, "models.dvc": SEAL, "dvc.yaml": STAGES}
 # What yaml makes something else of than a text, and what breaks its structure.
 WORDS = [
     "\t", "\n", "\x00", "\x85", "\ufeff", "  ", "- ", "? ", ": ", "{", "}", "[", "]", ",", "#",
@@ -58,7 +74,7 @@ WORDS = [
     "!!set ", "!!timestamp ", "!!binary ", "!!python/name:os.system ", "null", "~", "yes", ".inf",
     ".nan", "-1", "1e999", "0x_", "1_0", "2026-13-45", "12:30:45", "=", "../", "/", "\\",
     "\\ud800", "models", ".dir", "<<<<<<< ours\n", "=======\n", "9" * 5000, "[" * 150, "path",
-    "md5", "stages", "members", "sha256",
+    "md5", "stages", "members", "sha256", "${", "${key}", "${item}", "}", "foreach: ", "cmd",
 ]  # fmt: skip
 PIECES = st.sampled_from(WORDS).map(str.encode) | st.binary(max_size=3)
 
@@ -74,9 +90,11 @@ def mutated(draw: st.DrawFn, text: str) -> bytes:
     return data
 
 
-def documents() -> SearchStrategy[bytes]:
+def structures() -> SearchStrategy[bytes]:
     """Draw yaml of any structure, as far as the words of params.yaml and dvc.lock make one."""
-    keys = st.sampled_from(["checkpoints", "archives", "network", "stages", "sam", "path", "outs"])
+    keys = st.sampled_from(
+        ["checkpoints", "archives", "network", "stages", "sam", "path", "outs", "deps", "cmd", "do"]
+    )
     leaf = st.none() | st.booleans() | st.integers() | st.floats() | keys | st.text(max_size=5)
     deep = st.recursive(leaf, lambda x: st.lists(x, max_size=3) | st.dictionaries(keys, x))
     return deep.map(lambda value: json.dumps(value).encode())
@@ -84,10 +102,9 @@ def documents() -> SearchStrategy[bytes]:
 
 def survives(name: str, data: bytes) -> None:
     """Read a small repository in which one file is `data`."""
-    texts = {"params.yaml": PARAMS, "dvc.lock": LOCK, "models.dvc": SEAL, "dvc.yaml": "stages: {}"}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for other, text in texts.items():
+        for other, text in TEXTS.items():
             (root / other).write_bytes(data if other == name else text.encode())
         for use in (
             lambda: str(params.read(root / "params.yaml").files),
@@ -101,11 +118,13 @@ def survives(name: str, data: bytes) -> None:
 
 def test_the_small_repository_is_a_good_one(tmp_path: Path) -> None:
     """What is mutated below is read without a fault as it is."""
-    for name, text in (("params.yaml", PARAMS), ("dvc.lock", LOCK), ("models.dvc", SEAL)):
+    for name, text in TEXTS.items():
         (tmp_path / name).write_text(text)
-    shutil.copy(PAPER / "dvc.yaml", tmp_path)
 
-    assert set(lock.render(tmp_path)) == {"dvc.lock", "models.dvc"}
+    made = lock.render(tmp_path)
+
+    assert set(made) == {"dvc.lock", "models.dvc", "models.json"}
+    assert list(documents.data(made["dvc.lock"])["stages"]) == ["fetch@sam", "minimal"]
 
 
 @QUICK
@@ -128,10 +147,19 @@ def test_no_lock_breaks_a_command(data: bytes) -> None:
 
 
 @QUICK
-@given(st.sampled_from(["params.yaml", "dvc.lock", "models.dvc", "dvc.yaml"]), documents())
+@given(st.sampled_from(["params.yaml", "dvc.lock", "models.dvc", "dvc.yaml"]), structures())
 def test_no_structure_breaks_a_command(name: str, data: bytes) -> None:
     """Lists for maps, numbers for texts, nothing for something."""
     survives(name, data)
+
+
+@QUICK
+@given(mutated(STAGES))
+@example(b"stages: &a {b: *a}")
+@example(b"stages: {a: &a {foreach: *a, do: *a}}")
+def test_no_dvc_yaml_breaks_a_command(data: bytes) -> None:
+    """A slip of any kind is a CheckpointError or none at all."""
+    survives("dvc.yaml", data)
 
 
 @QUICK

@@ -73,22 +73,22 @@ def test_archives_and_network_may_be_left_out(tmp_path: Path) -> None:
     ("path", "expected"),
     [
         ("/etc/passwd", "/etc/passwd is absolute; paths start with models/"),
-        ("models/../.git/config", "models/../.git/config lies outside models/"),
-        ("../models/a", "../models/a lies outside models/"),
-        ("Models/a", "Models/a lies outside models/"),
-        ("models", "models lies outside models/"),
-        ("scripts/fetch.py", "scripts/fetch.py lies outside models/"),
+        ("models/../.git/config", "models/../.git/config is outside models/"),
+        ("../models/a", "../models/a is outside models/"),
+        ("Models/a", "Models/a is outside models/"),
+        ("models", "models is outside models/"),
+        ("scripts/fetch.py", "scripts/fetch.py is outside models/"),
         ("models//a", "'models//a' is not a plain path"),
         ("models/./a", "'models/./a' is not a plain path"),
         ("models/a/", "'models/a/' is not a plain path"),
-        (r"models\a/b", r"models\a/b lies outside models/"),
+        (r"models\a/b", r"models\a/b is outside models/"),
         (r"models/a\b", r"'models/a\\b' is not a plain path"),
         ('"models/a\\nb"', r"'models/a\nb' is not a plain path"),
         ('"models/a\\0b"', r"'models/a\x00b' is not a plain path"),
-        (f"models/{'a' * 201}", f"models/{'a' * 33}... is too long for a disk"),
-        (f"models/{'é' * 101}", f"models/{'é' * 33}... is too long for a disk"),
+        (f"models/{'a' * 201}", f"models/{'a' * 33}... is too long for a file system"),
+        (f"models/{'é' * 101}", f"models/{'é' * 33}... is too long for a file system"),
         (f"models/{'abc/' * 124}a", "models/abc/abc/abc/abc/abc/abc/abc/abc/a... is too long"),
-        ("models/raft/a.pth", "models/raft/a.pth stands already in line 3"),
+        ("models/raft/a.pth", "models/raft/a.pth is also in line 3"),
         ("models/RAFT/a.pth", "models/RAFT differs only in case from models/raft, line 3"),
         ("models/raft/A.pth", "models/raft/A.pth differs only in case from models/raft/a.pth,"),
         ("models/raft", "models/raft is a file here, a folder in line 3"),
@@ -130,9 +130,9 @@ def test_a_name_is_a_text(key: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("  sam:\n", "  sam: {path: models/c}\n  sam:\n", "line 3: checkpoints: sam stands twice"),
-        ("  raft:\n", "  sam:\n", "line 6: sam: the name is taken in line 2"),
-        ("    sha256:", "    path: models/c\n    sha256:", "line 4: sam: path stands twice"),
+        ("  sam:\n", "  sam: {path: models/c}\n  sam:\n", "line 3: checkpoints: duplicate key sam"),
+        ("  raft:\n", "  sam:\n", "line 6: sam: the name is also in line 2"),
+        ("    sha256:", "    path: models/c\n    sha256:", "line 4: sam: duplicate key path"),
         ("    path: models/sam/b.pth\n", "", "line 3: sam.path: missing"),
         ("    sha256:", "    sha: x\n    sha256:", "line 4: sam: unknown key sha (known: path, s"),
         ("    members:", "    path: a\n    members:", "line 7: raft: unknown key path (known: mem"),
@@ -188,10 +188,10 @@ def test_an_archive_gives_each_member_once(tmp_path: Path) -> None:
 
     assert faults(tmp_path, text) == [
         "line 4: raft.members[2].member: missing",
-        "line 4: raft.members[2].path: models/b stands already in line 4",
+        "line 4: raft.members[2].path: models/b is also in line 4",
         "line 4: raft.members[3].member: missing",
         "line 4: raft.members[3].path: missing",
-        "line 4: raft: the member m stands twice",
+        "line 4: raft: duplicate member m",
     ]
 
 
@@ -234,7 +234,7 @@ def test_all_faults_are_told_at_once_by_line(tmp_path: Path) -> None:
     assert faults(tmp_path, text) == [
         "line 3: sam.path: /sam/b.pth is absolute; paths start with models/",
         "line 4: sam.sha256: not 64 lower-case hex digits in quotes",
-        "line 5: c.path: models/b stands already in line 5",
+        "line 5: c.path: models/b is also in line 5",
         "line 10: raft.members[0].member: not a text",
     ]
 
@@ -249,7 +249,7 @@ def test_all_faults_are_told_at_once_by_line(tmp_path: Path) -> None:
         b"[" * 200_000,
     ],
 )
-@pytest.mark.parametrize("main", [fetch.main, fetch.main, tree.main])
+@pytest.mark.parametrize("main", [fetch.main, tree.main])
 def test_a_malformed_catalogue_changes_nothing(
     broken: bytes, main: object, clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -289,18 +289,14 @@ def test_an_unknown_name_is_told_with_the_known_ones(
     assert (clone.tree(), clone.objects(), world.requests) == ({}, {}, [])
 
 
-def test_a_name_of_the_other_kind_gets_a_hint(tmp_path: Path) -> None:
-    """Who fetches an archive, or unpacks a file, is told the command that does it."""
+def test_entries_are_found_by_name(tmp_path: Path) -> None:
+    """Files and archives, in the order of the names; every unknown name is an error."""
     holds = read(tmp_path, GOOD)
 
-    with pytest.raises(UsageError) as archive:
-        holds.find(["raft"], archive=False)
-    with pytest.raises(UsageError) as single:
-        holds.find(["sam"], archive=True)
-
-    assert archive.value.details[0] == "raft is an archive: python -m scripts.fetch raft"
-    assert single.value.details[0] == "sam is a published file: python -m scripts.fetch sam"
-    assert [entry.name for entry in holds.find(["sam", "sam"], archive=False)] == ["sam", "sam"]
+    assert [entry.stage for entry in holds.find(["raft", "sam"])] == ["unpack_raft", "fetch@sam"]
+    assert holds.stages == {"models/sam/b.pth": "fetch@sam", "models/raft/a.pth": "unpack_raft"}
+    with pytest.raises(UsageError, match="unknown names: a, b"):
+        holds.find(["a", "sam", "b"])
 
 
 def test_a_command_runs_at_the_root_of_the_repository(
@@ -328,10 +324,10 @@ def test_mirrors_of_the_site_are_addresses_or_directories(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("value", "fault"),
     [
-        ("7", "line 3: network.mirrors: not a list of addresses and directories"),
-        ("[7]", "line 3: network.mirrors: '7' is neither an https address nor a directory"),
-        ("[http://h/]", "line 3: network.mirrors: 'http://h/' is neither an https address nor"),
-        ("[[]]", "line 3: network.mirrors: a list or map is neither an https address nor"),
+        ("7", "line 3: network.mirrors: not a list of URLs and directories"),
+        ("[7]", "line 3: network.mirrors: '7' is neither an https URL nor a directory"),
+        ("[http://h/]", "line 3: network.mirrors: 'http://h/' is neither an https URL nor"),
+        ("[[]]", "line 3: network.mirrors: a list or map is neither an https URL nor"),
     ],
 )
 def test_a_mirror_that_is_neither_is_a_fault(value: str, fault: str, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_stage_left_over_by_a_renaming_is_no_conflict(
         (lock(f"[{{path: p, md5: {A}, size: '7'}}]"), ["fetch@sam0: p: size is '7', not a number"]),
         (lock(f"[{{path: p, md5: {A}}}]", f"[{{path: p, md5: {B}}}]"),
          [f"fetch@sam1: p: md5 is {B}, and {A} in an earlier stage"]),
-        (lock("[]") + "  fetch@sam0: {}\n", ["line 5: fetch@sam0 stands twice"]),
+        (lock("[]") + "  fetch@sam0: {}\n", ["line 5: duplicate key fetch@sam0"]),
         ("<<<<<<< ours\nstages: {}\n", ["line 2: mapping values are not allowed in this context"]),
         ("stages:\n<<<<<<< ours\n  a: {}\n=======\n>>>>>>> b\n", ["line 3: could not find"]),
     ],

@@ -1,22 +1,28 @@
-"""scripts.sources: the one address of each file, and which addresses may be opened at all."""
+"""scripts.catalogue.sources: a file's URL and what is recorded of it, as DVC itself records it."""
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts import fetch
-from scripts.catalogue import sources, urls
+from scripts.catalogue import documents, sources, urls
 from scripts.catalogue.sources import Mirror, Source
-from scripts.console.errors import CatalogueError
+from scripts.console.errors import CatalogueError, DiskError
+from tests.curation import changing
+from tests.world.checkpoints import FBAI, TAPNET
+from tests.world.clones import TestClone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.world import World
-    from tests.world.clones import TestClone
 
+NAME = "tapnet_checkpoint"
+BUCKET = f"{TAPNET}/checkpoint.npy"
+HOSTS = (NAME, "sam_hq_vit_h", "sam_vit_b", "superpoint_v1")  # a source of each kind of host
 DEPS = "deps:\n- path: https://h/f\n"
 
 
@@ -29,14 +35,14 @@ def read(tmp_path: Path, text: str) -> Source:
 
 @pytest.mark.parametrize(("size", "expected"), [("", None), ("  size: 0\n", 0), ("  size: 9\n", 9)])
 def test_a_source_is_what_import_url_wrote(size: str, expected: int, tmp_path: Path) -> None:
-    """Address and size; what else DVC records there is not asked for."""
+    """URL, ETag and size; the rest of what DVC records is not read."""
     text = (
-        f"frozen: true\ndeps:\n- etag: 'x'\n  path: https://h/f.pth?rlkey=a&b=c\n{size}outs: []\n"
+        f"frozen: true\ndeps:\n- checksum: 'x'\n  path: https://h/f.pth?r=a&b=c\n{size}outs: []\n"
     )
 
     source = read(tmp_path, text)
 
-    assert source == Source("sam", "https://h/f.pth?rlkey=a&b=c", expected)
+    assert source == Source("sam", "https://h/f.pth?r=a&b=c", "x", expected)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +128,7 @@ def test_mirrors_are_addresses_of_all_or_of_one_member(tmp_path: Path) -> None:
         ),
         ("deps: [{path: 1, size: -1}]\n", ["deps: 1 is not an https", "deps: size is -1, not a n"]),
         ("deps: [\n", ["line 2: did not find expected node content"]),
+        (DEPS + "meta: {alternative: [1]}\n", ["meta.alternative: not a text"]),
         (DEPS + "meta: {mirrors: {}}\n", ["meta.mirrors: not a list"]),
         (DEPS + "meta:\n  mirrors:\n  - 7\n", ["meta.mirrors: 7 is not an https address"]),
         (DEPS + "meta:\n  mirrors:\n  - http://h/f\n", ["meta.mirrors: 'http://h/f' is not an"]),
@@ -165,3 +172,99 @@ def test_a_file_without_a_good_source_is_not_fetched(
     assert expected in err
     assert (world.requests, world.refused) == ([], [])
     assert (clone.tree(), clone.objects(), clone.read("dvc.lock")) == ({}, {}, lock)
+
+
+def test_an_alternative_is_one_line(tmp_path: Path) -> None:
+    """Another way to the same file, for the message when the publisher fails."""
+    text = f"{DEPS}meta:\n  alternative: >-\n    make it\n    yourself\n"
+
+    assert read(tmp_path, text).alternative == "make it yourself"
+
+
+def ours_and_native(clone: TestClone) -> tuple[dict[str, str], dict[str, str]]:
+    """Record with our command, then let DVC record on a copy of what was there before."""
+    folder = clone.root / "sources"
+    kept = shutil.copytree(folder, clone.root.parent / "before")
+    done = clone.run("python", "-m", "scripts.upstream", "--record", *HOSTS)
+    assert "Traceback" not in done.stderr
+    ours = {name: (folder / f"{name}.dvc").read_text() for name in HOSTS}
+    shutil.rmtree(folder)
+    kept.rename(folder)
+    names = [f"{name}.dvc" for name in HOSTS]
+    TestClone(folder, clone.env).run("dvc", "update", "--no-download", *names, check=True)
+    return ours, {name: (folder / f"{name}.dvc").read_text() for name in HOSTS}
+
+
+def test_what_is_recorded_is_what_dvc_records(clone: TestClone, world: World) -> None:
+    """At first, and again when publishers changed; comments and meta are kept by both."""
+    source = clone.root / f"sources/{NAME}.dvc"
+    mirrors = "meta:\n  mirrors:\n  - https://mirror.test/checkpoint.npy # somebody's\n"
+    source.write_text(source.read_text() + mirrors)
+
+    first, native = ours_and_native(clone)
+    assert first == native
+    for url in (BUCKET, f"{FBAI}/segment_anything/sam_vit_b_01ec64.pth"):
+        world.publish(url, b"another release")
+    second, native = ours_and_native(clone)
+
+    assert second == native
+    assert first[NAME] != second[NAME]
+    assert "# somebody's" in second[NAME]
+
+
+def test_behind_a_page_the_file_is_recorded(clone: TestClone) -> None:
+    """DVC itself would record the page of Dropbox and of Google Drive."""
+    clone.run("python", "-m", "scripts.upstream", "--record", "raft")
+
+    seen = sources.read(clone.root / "sources", "raft")
+
+    assert seen.size is not None
+    assert seen.size > 10_000
+    assert str(seen.etag).startswith('"')
+
+
+def test_the_same_is_not_written_twice(clone: TestClone) -> None:
+    """And what was written is what is read; without an ETag, none is kept beside a new size."""
+    folder = clone.root / "sources"
+
+    assert sources.record(folder, NAME, etag='"e"', size=9)
+    assert not sources.record(folder, NAME, etag='"e"', size=9)
+    assert sources.read(folder, NAME) == Source(NAME, BUCKET, '"e"', 9)
+    assert sources.record(folder, NAME, etag=None, size=7)
+    assert sources.read(folder, NAME) == Source(NAME, BUCKET, None, 7)
+
+
+def test_what_was_downloaded_of_another_version_is_dropped(clone: TestClone) -> None:
+    """As DVC drops the hash of an import it has not downloaded."""
+    path = clone.root / f"sources/{NAME}.dvc"
+    document = documents.editable(path)
+    document["outs"][0].update(md5="0" * 32, size=7)
+    path.write_text(documents.dumped(document))
+
+    sources.record(path.parent, NAME, etag='"e"', size=9)
+
+    assert dict(documents.editable(path)["outs"][0]) == {"hash": "md5", "path": NAME}
+
+
+def test_a_source_that_cannot_be_written_is_reported(
+    clone: TestClone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its name and the reason."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "denied")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", refuse)
+
+    with pytest.raises(DiskError, match=rf"{NAME}\.dvc"):
+        sources.record(clone.root / "sources", NAME, etag='"e"', size=9)
+
+
+def test_a_full_disk_leaves_a_source_as_it_was(clone: TestClone) -> None:
+    """Half a file would have no URL at all."""
+    before = changing.files(clone)
+
+    with changing.quota(100), pytest.raises(DiskError, match="no room to write"):
+        sources.record(clone.root / "sources", NAME, etag='"e"', size=9)
+
+    assert changing.files(clone) == before

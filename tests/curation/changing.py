@@ -1,12 +1,15 @@
-"""What the tests of changes to the catalogue share: a clone's state, and an undo to the letter."""
+"""What the tests of changes to the catalogue share: run a command, read a clone, keep or undo."""
 
 from __future__ import annotations
 
 import re
 import resource
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dvc import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +31,7 @@ class Ran:
 
 
 def run(main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str], *argv: str) -> Ran:
-    """Run a command in this very process."""
+    """Run a command in this process."""
     capsys.readouterr()
     code = main(list(argv))
     out, err = capsys.readouterr()
@@ -50,7 +53,7 @@ def folders(clone: TestClone) -> set[str]:
 
 @contextmanager
 def quota(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a size, as on a full disk."""
+    """Limit every file of this process to a size, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -59,22 +62,34 @@ def quota(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def undo(clone: TestClone, told: str) -> None:
-    """Run the line that a command gave to undo it."""
-    line = re.search(r"^to undo it:  (.+)$", told, re.MULTILINE)
-    assert line
-    clone.run("bash", "-c", line[1], check=True)
+def dvc(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Run DVC in this process and the current folder; return what it printed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of DVC's own libraries
+        done = run(cli.main, capsys, *words)
+    assert done.code == 0, done.err
+    return done.out
 
 
-def keep(clone: TestClone, told: str) -> None:
-    """Run the line that a command gave to keep what it did."""
-    line = re.search(r"^to keep it:  (.+)$", told, re.MULTILINE)
+def undo(clone: TestClone, printed: str) -> None:
+    """Run the line that a command printed to undo its change."""
+    _run_line(clone, printed, "to undo it")
+
+
+def keep(clone: TestClone, printed: str) -> None:
+    """Run the line that a command printed to keep its change."""
+    _run_line(clone, printed, "to keep it")
+
+
+def _run_line(clone: TestClone, printed: str, label: str) -> None:
+    line = re.search(rf"^{label}:  (.+)$", printed, re.MULTILINE)
     assert line
-    clone.run("bash", "-c", line[1], check=True)
+    done = clone.run("bash", "-c", line[1])
+    assert done.returncode == 0, done.stderr
 
 
 def missing(clone: TestClone) -> list[str]:
-    """Return the lines of `dvc status`, which may say that files are missing, and no more."""
+    """Return the lines of `dvc status`; fail if one says more than that a file is missing."""
     lines = clone.run("dvc", "status", check=True).stdout.splitlines()
     more = re.compile(r"modified: +(?! |models$)|new:|changed command")
     assert not [line for line in lines if more.search(line)]

@@ -1,4 +1,4 @@
-"""scripts.edits: an entry comes or goes, and no other line of a document changes."""
+"""scripts.curation.yaml_lines: an entry comes or goes, and no other line of a document changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scripts.catalogue import documents
 from scripts.console.errors import UsageError
 from scripts.curation import yaml_lines
-from tests.world.clones import PAPER
+from tests.world.checkpoints import PAPER
 
 PARAMS, STAGES = ((PAPER / name).read_text() for name in ("params.yaml", "dvc.yaml"))
 SHIPPED = [
@@ -122,25 +122,25 @@ def test_the_layout_of_a_document_is_followed(before: str, after: str) -> None:
 @pytest.mark.parametrize("before", ["map: {one: 1}\n", "map: {one: 1,\n  two: 2}\n"])
 def test_a_layout_that_lines_cannot_edit_is_refused(before: str) -> None:
     """Rather than guessed at."""
-    with pytest.raises(UsageError, match="map: is not laid out as a program can edit it"):
+    with pytest.raises(UsageError, match="map: a program cannot edit this layout"):
         yaml_lines.add(before, "map", {"new": {}})
-    with pytest.raises(UsageError, match="map: is not laid out as a program can edit it"):
+    with pytest.raises(UsageError, match="map: a program cannot edit this layout"):
         yaml_lines.drop(before, "map", "one")
 
 
 def test_an_edit_that_would_say_something_else_is_refused() -> None:
     """An alias of what goes, a name that stands already."""
     for before in ("map:\n  one: &a 1\n  two: *a\n", "map:\n  one: &a 1\nend: *a\n"):
-        with pytest.raises(UsageError, match="map: is not laid out"):
+        with pytest.raises(UsageError, match="map: a program cannot edit"):
             yaml_lines.drop(before, "map", "one")
-    with pytest.raises(UsageError, match="map: is not laid out"):
+    with pytest.raises(UsageError, match="map: a program cannot edit"):
         yaml_lines.add("map:\n  one: 1\n", "map", {"one": 1})
 
 
 @pytest.mark.parametrize("before", ["other: 1\n", "- map\n", ""])
-def test_a_map_that_is_not_there_is_told(before: str) -> None:
+def test_a_missing_map_is_named(before: str) -> None:
     """By its name."""
-    with pytest.raises(UsageError, match="there is no map map: to edit"):
+    with pytest.raises(UsageError, match="there is no map named map"):
         yaml_lines.add(before, "map", {"new": {}})
 
 

@@ -30,7 +30,7 @@ class Dtype:
         self.code, self.order, self.flags = code, order, flags
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what numpy returns, texts made anew."""
+        """Return what numpy returns, with new texts."""
         code = f"{self.code[0]}{self.code[1:]}"
         state = (3, self.order, None, None, None, -1, -1, self.flags)
         return Dtype, (code, False, True), state
@@ -51,7 +51,7 @@ class Ndarray:
         self.state = (1, shape, dtype, fortran, data)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what numpy returns, tuples made anew."""
+        """Return what numpy returns, with new tuples."""
         return _reconstruct, (Ndarray, tuple(range(1)), b"b"), self.state
 
 

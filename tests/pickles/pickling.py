@@ -1,4 +1,4 @@
-"""Pickles and checkpoints written by hand: harmless, hostile, and such as have fooled scanners."""
+"""Pickles and checkpoints written by hand: harmless, hostile, and some that fooled scanners."""
 
 from __future__ import annotations
 
@@ -139,10 +139,11 @@ TRICKS: Mapping[str, bytes] = {
     "frame within a frame": framed(b"\x95" + struct.pack("<Q", len(RUN)) + b"N.") + RUN,
     "frame cut by a text": framed(b"N0" * 9_998 + b"\x8c\x05ab") + b"abcde0" + RUN,
     "frame cut by a line": framed(b"Vos") + b"a\n0" + RUN,
-    "frame that lies": b"\x80\x04\x95" + b"\xff" * 8 + RUN,
+    "frame too long": b"\x80\x04\x95" + b"\xff" * 8 + RUN,
     "second pickle": b"N." + RUN,
     "before a STOP too many": b"." + RUN,
     "many operations": b"N0" * 150_001 + RUN,
     "many pickles": b"N." * 70 + RUN,
+    "protocol of a later Python": b"\x80\x06" + RUN,
     "surrogates": b"\x80\x04" + by_stack("os", "system")[:-1] + b"0\x8c\x03\xed\xa0\x80\x93.",
 }  # fmt: skip

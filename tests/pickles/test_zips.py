@@ -1,4 +1,4 @@
-"""scripts.zips: what any reader would find in a zip is told, or the zip is refused."""
+"""scripts.pickles.zips: every pickle that a loader finds in a zip is read, or it is refused."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def read(path: Path, data: bytes) -> Contents:
 
 
 def ended(data: bytes, **changes: int) -> bytes:
-    """Return a zip with the ends that torch writes: one of 64 bits, its locator, the usual one."""
+    """Return a zip with torch's end records: one of 64 bits, its locator, and the usual one."""
     size, offset = struct.unpack("<LL", data[-10:-2])
-    told = {"size": size, "offset": offset, "at": len(data) - END, **changes}
+    stated = {"size": size, "offset": offset, "at": len(data) - END, **changes}
     counts = (data.count(b"PK\x01\x02"),) * 2
     end = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, *counts, size, offset)
-    usual = data[-END:-10] + struct.pack("<LL", told["size"], told["offset"]) + b"\0\0"
-    return data[:-END] + end + struct.pack("<4sLQL", b"PK\x06\x07", 0, told["at"], 1) + usual
+    usual = data[-END:-10] + struct.pack("<LL", stated["size"], stated["offset"]) + b"\0\0"
+    return data[:-END] + end + struct.pack("<4sLQL", b"PK\x06\x07", 0, stated["at"], 1) + usual
 
 
 def moved(data: bytes, by: int) -> bytes:
@@ -62,8 +62,8 @@ def moved(data: bytes, by: int) -> bytes:
     ],
     ids=["member without a suffix", "member with another suffix", "another beginning"],
 )
-def test_what_numpy_runs_is_told(build: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    """It tells zip and array by their first bytes, whatever their names are."""
+def test_what_numpy_runs_is_found(build: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """NumPy recognises a zip and an array by their first bytes and ignores their names."""
     run = RUN.replace(b"X\x04\0\0\0true", pickling.text(f"touch {tmp_path}/run"))
 
     found = read(tmp_path / "file", build(run))
@@ -76,7 +76,7 @@ def test_what_numpy_runs_is_told(build: Callable[[bytes], bytes], tmp_path: Path
 
 
 def test_arrays_of_numbers_are_not_read(tmp_path: Path) -> None:
-    """Their headers are; what follows may be larger than any pickle."""
+    """Only their headers are; the numbers may be larger than any pickle."""
     data = zip_of({"a.npy": npy(bytes(70 << 20), PLAIN), "b": npy(RUN, PLAIN)})
 
     found = read(tmp_path / "file", data)
@@ -85,7 +85,7 @@ def test_arrays_of_numbers_are_not_read(tmp_path: Path) -> None:
 
 
 def test_the_pickles_of_a_zip_have_one_limit(tmp_path: Path) -> None:
-    """Members that are small each are a bomb together, and are not unpacked to the end."""
+    """Small members can be a bomb together; they are not unpacked to the end."""
     data = zip_of({f"a/{number}.pkl": b"N." + bytes(25 << 20) for number in range(3)})
 
     found = read(tmp_path / "file", data)
@@ -94,7 +94,7 @@ def test_the_pickles_of_a_zip_have_one_limit(tmp_path: Path) -> None:
 
 
 def test_the_operations_of_a_zip_have_one_limit(tmp_path: Path) -> None:
-    """What they might have asked for beyond it cannot be told."""
+    """What they import beyond it cannot be determined."""
     data = zip_of({f"a/{number}.pkl": b"N0" * 50_000 + b"N." for number in range(3)})
 
     found = read(tmp_path / "file", data)
@@ -105,7 +105,7 @@ def test_the_operations_of_a_zip_have_one_limit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, None])
 def test_the_ends_that_torch_writes_are_fine(size: int | None, tmp_path: Path) -> None:
-    """Its numbers stand in both ends, or in the one of 64 bits alone."""
+    """The size and offset are in both end records, or only in the 64-bit one."""
     changes = {} if size is None else {"size": size, "offset": size}
 
     found = read(tmp_path / "file", ended(torch(state_dict()), **changes))
@@ -128,24 +128,24 @@ def longest() -> bytes:
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
-    "two directories": (two_directories, "its directory is not where it is said to be"),
+    "two directories": (two_directories, "its directory is not at the recorded offset"),
     "bytes before it": (
-        lambda: zip_of({"b": b""})[:-END] + torch(RUN), "its directory is not where"),
-    "bytes behind it": (lambda: torch(RUN) + b"\0", "it does not end with the end"),
-    "a comment": (lambda: torch(RUN)[:-2] + b"\1\0!", "it does not end with the end"),
-    "an end too short": (lambda: b"PK\x05\x06", "it does not end with the end"),
+        lambda: zip_of({"b": b""})[:-END] + torch(RUN), "its directory is not at"),
+    "bytes behind it": (lambda: torch(RUN) + b"\0", "it does not end with the end record"),
+    "a comment": (lambda: torch(RUN)[:-2] + b"\1\0!", "it does not end with the end record"),
+    "an end too short": (lambda: b"PK\x05\x06", "it does not end with the end record"),
     "a locator and nothing else": (
-        lambda: b"PK\x05\x06" + b"PK\x06\x07" + bytes(16) + zip_of({}), "the end of its directory"),
-    "an end elsewhere": (lambda: ended(torch(RUN), at=3), "the end of its directory is not where"),
-    "another offset": (lambda: ended(torch(RUN), offset=1), "it says twice where"),
-    "another size": (lambda: ended(torch(RUN), size=1), "it says twice where"),
+        lambda: b"PK\x05\x06" + b"PK\x06\x07" + bytes(16) + zip_of({}), "its 64-bit end record"),
+    "an end elsewhere": (lambda: ended(torch(RUN), at=3), "its 64-bit end record is not at"),
+    "another offset": (lambda: ended(torch(RUN), offset=1), "its two end records are inconsistent"),
+    "another size": (lambda: ended(torch(RUN), size=1), "its two end records are inconsistent"),
     "a directory of megabytes": (longest, "a directory of more than 4,194,304 bytes"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_zip_that_readers_may_read_differently_is_refused(case: str, tmp_path: Path) -> None:
-    """Whose directory is one reader's alone says nothing of what the other loads."""
+    """If zipfile and torch may find different directories, the scan covers only one of them."""
     build, words = REFUSED[case]
 
     found = read(tmp_path / "file", build())
@@ -154,7 +154,7 @@ def test_a_zip_that_readers_may_read_differently_is_refused(case: str, tmp_path:
 
 
 def test_zipfile_takes_the_other_directory() -> None:
-    """The zip above is real: at the offset of its end lies a directory that zipfile never sees."""
+    """The zip above is real: at the recorded offset is a directory that zipfile does not read."""
     data = two_directories()
 
     with zipfile.ZipFile(io.BytesIO(data)) as holder:
@@ -180,7 +180,7 @@ def renamed(name: str, other: str) -> bytes:
 
 @pytest.mark.parametrize("name", ["archive/data.pkl", "archive/readme.txt"])
 def test_a_member_of_two_names_hides_nothing(name: str, tmp_path: Path) -> None:
-    """Python 3.12 believes the extra field, and torch the name itself."""
+    """Python 3.12 uses the extra field, and torch the name itself."""
     other = "archive/readme.txt" if name.endswith("pkl") else "archive/data.pkl"
 
     found = read(tmp_path / "file", renamed(name, other))
@@ -191,7 +191,7 @@ def test_a_member_of_two_names_hides_nothing(name: str, tmp_path: Path) -> None:
     assert bool(found.faults) == (info.filename != name)
 
 
-def test_a_name_with_a_zero_byte_is_told(tmp_path: Path) -> None:
+def test_a_name_with_a_zero_byte_is_reported(tmp_path: Path) -> None:
     """Python ends the name there, and torch does not."""
     data = torch(RUN).replace(b"archive/data.pkl", b"archive\0data.pkl")
 
@@ -203,11 +203,11 @@ def test_a_name_with_a_zero_byte_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_member_that_torch_cannot_unpack_is_not_unpacked(method: int, tmp_path: Path) -> None:
-    """Neither torch nor numpy writes such a zip; a broken one is told as a whole one is."""
+    """Neither torch nor NumPy writes such a zip; a broken one gets the same fault."""
     data = bytearray(zip_of({"a/data.pkl": state_dict()}, method))
     whole = read(tmp_path / "file", bytes(data))
     data[60:70] = b"\xff" * 10
 
     broken = read(tmp_path / "file", bytes(data))
 
-    assert whole.faults == broken.faults == ["a/data.pkl: packed as no loader here packs"]
+    assert whole.faults == broken.faults == ["a/data.pkl: unsupported compression"]

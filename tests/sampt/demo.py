@@ -1,7 +1,7 @@
-"""The whole job on this machine, without the internet: make demo.
+"""The whole workflow on this machine, without the internet: make demo.
 
-Publishers on loopback serve synthetic checkpoints of a hundredth of the real sizes under the real
-addresses. A clone of this repository is pinned to them, and then the real commands run.
+Publishers on loopback serve synthetic checkpoints, a hundred times smaller, under the real URLs. A
+clone of this repository is pinned to them, and then the real commands run.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ STRAY = "models/pips_ckpts/reference_model/model-000300000.pth"
 
 @dataclass
 class Demo:
-    """Runs commands, shows them with their output, and counts what was not as it should be."""
+    """Runs commands, shows them with their output, and collects faults."""
 
     env: Mapping[str, str]
     steps: int = 0
     faults: list[str] = field(default_factory=list)
 
     def run(self, root: Path, command: str, *shows: str, fails: bool = False) -> None:
-        """Run a command in a clone; its output must hold every text, its exit code be as told."""
+        """Run a command; its output must contain every text, and its exit code match `fails`."""
         _write(f"\n{root.name} $ {command}\n")
         printed = ""
         with subprocess.Popen(  # noqa: S602 - shown as a user would type it
@@ -50,7 +50,7 @@ class Demo:
             self.expect(f"{command}: should show {text!r}", holds=text in printed)
 
     def expect(self, what: str, *, holds: bool) -> None:
-        """Count a step, and remember it if it did not hold."""
+        """Count a step, and record a fault unless it holds."""
         self.steps += 1
         if not holds:
             self.faults.append(what)
@@ -58,32 +58,32 @@ class Demo:
 
 
 def show(base: Path, world: World, scale: int) -> Demo:
-    """Run the job in clones below `base` and return what it showed."""
+    """Run the workflow in clones below `base` and return its record."""
     env = clones.isolated(base / "home") | world.env
     demo = Demo(env)
     first, second = base / "clone", base / "colleague"
-    clones.copy(first)
+    clones.copy(first, clones.REPOSITORY)
     clones.pin(first, scale)
     clones.commit(first, env)
     _fetch(demo, first, world)
     demo.run(base, f"git clone -q {first.name} {second.name}")
-    demo.run(second, "dvc pull", "26 files fetched")
+    demo.run(second, "dvc pull", "25 files fetched")
     demo.run(second, "dvc status", CLEAN)
     _drift(demo, second)
-    demo.expect(f"hosts asked that nobody publishes at: {world.refused}", holds=not world.refused)
+    demo.expect(f"requests to unknown hosts: {world.refused}", holds=not world.refused)
     return demo
 
 
 def _fetch(demo: Demo, root: Path, world: World) -> None:
-    demo.run(
-        root, "dvc repro fetch_minimal", "models/samhq_ckpts/sam_hq_vit_h.pth  downloaded from"
-    )
+    minimal = "models/samhq_ckpts/sam_hq_vit_h.pth  downloaded from"
+    demo.run(root, "python -m scripts.fetch minimal", minimal)
     hosts = {request.host for request in world.requests} & {"www.dropbox.com", "github.com"}
-    demo.expect(f"fetch_minimal asked {hosts}, too", holds=not hosts)
+    demo.expect(f"requests for the minimal variant to {hosts}", holds=not hosts)
     demo.run(root, "dvc status fetch_minimal", CLEAN)
-    demo.run(root, "dvc repro models.dvc", "models/ is complete")
-    demo.run(root, "git status --short && echo '(lock and seal unchanged)'", "(lock")
-    demo.run(root, "dvc push", "26 files pushed")
+    demo.run(root, "python -m scripts.fetch complete", "21 of 21 are in place")
+    demo.run(root, "dvc repro models.dvc", CLEAN)
+    demo.run(root, "test -z \"$(git status --porcelain)\" && echo 'git is clean'", "git is clean")
+    demo.run(root, "dvc push", "25 files pushed")
 
 
 def _drift(demo: Demo, root: Path) -> None:
@@ -97,7 +97,7 @@ def _drift(demo: Demo, root: Path) -> None:
 
 
 def _flip(path: Path) -> None:
-    # As a tool would that rewrites a file: a new file takes the place of the link to the cache.
+    # A tool that rewrites a file puts a new file in the place of the link to the cache.
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.unlink()
@@ -110,9 +110,12 @@ def _write(text: str) -> None:
 
 
 def main() -> int:
-    """Show the job; return 0 only if every step showed what it should."""
+    """Run the workflow; return 0 only if every step succeeded."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="demo-") as folder, World(scale=SCALE) as world:
+    with (
+        tempfile.TemporaryDirectory(prefix="demo-") as folder,
+        World(scale=SCALE, root=clones.REPOSITORY) as world,
+    ):
         demo = show(Path(folder), world, SCALE)
         served = world.served("*")
     took = time.monotonic() - started

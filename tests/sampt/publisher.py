@@ -1,8 +1,8 @@
 """A publisher for docs/why.md: serve a folder on loopback until the process ends.
 
-Run as `python -m tests.publisher FOLDER PORT`. Each file is sent with an ETag, the md5 of its
-content. A file named `down` beside them ends every connection without an answer; NAME.cut holds
-the bytes after which sending NAME breaks off. FOLDER/log gets a line for each request.
+Run as `python -m tests.sampt.publisher FOLDER PORT`. The ETag of each file is the md5 of its
+content. If a file `down` exists, every connection closes without a response. NAME.cut contains
+the number of bytes after which a transfer of NAME is cut. FOLDER/log gets a line per request.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_the_protocol_of_the_original_does_not_matter(protocol: int) -> None:
     data = save(content, protocol)
 
     if protocol == 2:
-        with pytest.raises(PickleError, match="is not known here"):
+        with pytest.raises(PickleError, match="is not supported"):
             tapnet.clean(data)
     else:
         assert tapnet.clean(data) == kept(content)
@@ -173,30 +173,30 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "neither": (lambda: save({}), "it has no params and no state"),
     "a class": (
         lambda: save(checkpoint(params={"a": {"b": numpy1.Decay()}})),
-        "params/a/b: tapnet.optimizers.AddWeightDecayState is not known here",
+        "params/a/b: tapnet.optimizers.AddWeightDecayState is not supported",
     ),
-    "a set": (lambda: save(checkpoint(params={"a": {1}}), 4), "params/a: set is not known here"),
+    "a set": (lambda: save(checkpoint(params={"a": {1}}), 4), "params/a: set is not supported"),
     "odd keys": (lambda: save(checkpoint(params={None: 1})), "params: not a dict whose keys"),
     "a loop": (loop, "nested deeper than 50 levels"),
     "objects": (
         lambda: save(checkpoint(params={"a": Ndarray(OBJECT, (1,), b"12345678")})),
-        "params/a: an array of something else than numbers",
+        "params/a: an array of anything but numbers",
     ),
     "no type": (
         lambda: save(checkpoint(params={"a": Ndarray([], (1,), b"1234")})),
-        "params/a: an array of something else than numbers",
+        "params/a: an array of anything but numbers",
     ),
     "an unknown order": (
         lambda: save(checkpoint(params={"a": Ndarray(Dtype("f4", "="), (1,), b"1234")})),
-        "params/a: an array of something else than numbers",
+        "params/a: an array of anything but numbers",
     ),
     "bytes missing": (
         lambda: save(checkpoint(params={"a": Ndarray(F4, (2,), b"1234")})),
-        "params/a: an array whose type, shape and bytes do not fit",
+        "params/a: an array with inconsistent type, shape and bytes",
     ),
     "a negative size": (
         lambda: save(checkpoint(params={"a": Ndarray(F4, (-1, -1), b"1234")})),
-        "params/a: an array whose type, shape and bytes do not fit",
+        "params/a: an array with inconsistent type, shape and bytes",
     ),
 }
 
@@ -458,6 +458,6 @@ def test_fetch_shows_this_way_if_google_drive_fails(
     assert run.code == 1
     assert "daily download quota of the file is exceeded" in run.err
     assert (
-        "\n  Make it without Google Drive with `dvc repro fetch@tapnet_checkpoint`, "
+        "\n  Without Google Drive: `dvc repro fetch@tapnet_checkpoint`, "
         "then `python -m scripts.clean_tapnet`.\n"
     ) in run.err

@@ -216,11 +216,12 @@ def test_stages_are_written_in_one_order() -> None:
 
 
 def test_the_tests_own_catalogue_has_the_same_stages() -> None:
-    """After a change of dvc.yaml: tests/world/paper/dvc.yaml, too."""
+    """After a change of dvc.yaml: tests/world/paper/dvc.yaml, too; words may differ."""
     ours, papers = (load(f"{folder}dvc.yaml")["stages"] for folder in ("", "tests/world/paper/"))
 
-    for name in ("fetch", "tree"):
-        assert papers[name] == ours[name]
+    for stages in (ours, papers):
+        del stages["fetch"]["do"]["desc"], stages["tree"]["desc"]
+    assert (papers["fetch"], papers["tree"]) == (ours["fetch"], ours["tree"])
 
 
 def test_every_dependency_of_a_stage_is_there() -> None:

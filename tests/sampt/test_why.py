@@ -1,4 +1,4 @@
-"""docs/why.md: every claim is shown by commands, and the real DVC prints what stands there."""
+"""docs/why.md: commands show every claim, and the real DVC prints the lines under them."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
 def run(here: TestClone, block: str) -> None:
-    """Run the commands of a block; each must print the lines that stand under it."""
+    """Run the commands of a block; each must print the lines under it."""
     for command, lines in written(block):
         done = here.run("bash", "-c", command)
         printed = done.stdout + done.stderr
         for line in lines:
             assert re.search(f"^{pattern(line)}$", printed, re.MULTILINE), (
-                f"$ {command}\n{printed}\nis without: {line}"
+                f"$ {command}\n{printed}\nlacks: {line}"
             )
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[TestClone]:
-    """What a section begins with, as the head of the page says."""
+    """Return the project in which a section starts, as the head of the page says."""
     (block,) = CONSOLE.findall(HEAD)
     first, serve, export, last = (command for command, _ in written(block))
-    assert serve == "python -m tests.publisher ../why/publisher 8000 &"
+    assert serve == "python -m tests.sampt.publisher ../why/publisher 8000 &"
     assert export == "export PUBLISHER=http://127.0.0.1:8000"
     (tmp_path / "clone").mkdir()
     with publisher.open_at(tmp_path / "why/publisher") as server:
@@ -52,14 +52,14 @@ def project(tmp_path: Path) -> Iterator[TestClone]:
 
 
 def test_the_page_has_at_most_150_lines() -> None:
-    """It is read in one go, as README is."""
+    """It can be read in one sitting, like README."""
     assert len(PAGE.splitlines()) <= 150
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda text: text.splitlines()[0])
 def test_a_section_shows_what_it_claims(project: TestClone, section: str) -> None:
-    """Its commands, one after another, print the lines that stand under them."""
+    """Its commands, one after another, print the lines under them."""
     assert CONSOLE.search(section)
     for block in CONSOLE.findall(section):
         run(project, block)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tests.world.bucket import Bucket
+
 SCALE = 10_000
 FILES = files(SCALE)
 URL = "gs://lab/checkpoints"
@@ -66,10 +68,16 @@ def project(team: Team, root: Path, data: bytes) -> TestClone:
     return clone
 
 
-def place(path: str) -> str:
+def place(path: str, held: Mapping[str, bytes] = FILES) -> str:
     """Return the name of a checkpoint's object in the bucket."""
-    md5 = hashlib.md5(FILES[path], usedforsecurity=False).hexdigest()
+    md5 = hashlib.md5(held[path], usedforsecurity=False).hexdigest()
     return f"checkpoints/files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def fill(bucket: Bucket, held: Mapping[str, bytes] = FILES) -> None:
+    """Put every file into the bucket, as `dvc push` would."""
+    for path, data in held.items():
+        bucket.put(place(path, held), data)
 
 
 def spoiled(path: str) -> bytes:

@@ -9,7 +9,6 @@ import pickletools
 import tarfile
 import threading
 import zipfile
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import gdown
@@ -32,7 +31,6 @@ GITHUB = next(url for url in published(SCALE) if "mobile_sam" in url)
 DRIVE_ID = "1fGhoW33k87OQQHUTmFobMUjEnRixhuqg"
 CDN = "https://cas-bridge.xethub.hf.co/*"
 DATA = published(SCALE)[META]
-BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ def download(folder: Path, url: str = DRIVE) -> bytes:
 
 @pytest.mark.parametrize("url", [url for url in published(SCALE) if url != DRIVE])
 def test_every_published_address_serves_its_bytes(world: World, url: str) -> None:
-    """The guide's addresses work unmodified, Dropbox's with dl=1."""
+    """The paper's addresses work unmodified, Dropbox's with dl=1."""
     dropbox = "dropbox" in url
     asked = url + ("&" if "?" in url else "?") + "dl=1" if dropbox else url
 
@@ -74,14 +72,6 @@ def test_gdown_fetches_the_drive_file_through_the_confirm_page(
     """A share link leads through 303, page and form to the bytes."""
     assert download(tmp_path) == published(SCALE)[DRIVE]
     assert [request.status for request in world.requests] == [303, 200, 200]
-
-
-def test_a_small_drive_file_comes_without_a_confirm_page(world: World, tmp_path: Path) -> None:
-    """Drive asks only about files too large to scan."""
-    world.publish(DRIVE, b"small", kind="drive-direct")
-
-    assert download(tmp_path) == b"small"
-    assert len(world.requests) == 2
 
 
 def test_gdown_resumes_a_drive_file_after_a_cut(world: World, tmp_path: Path) -> None:
@@ -110,16 +100,6 @@ def test_drive_refuses_with_its_pages(
         download(tmp_path)
 
     assert words in " ".join(str(caught.value).split())
-
-
-def test_a_removed_drive_file_is_a_404_page(world: World, tmp_path: Path) -> None:
-    """A removed file looks to gdown as a private one does."""
-    world.remove(DRIVE)
-
-    with pytest.raises(gdown.exceptions.FileURLRetrievalError, match="public link"):
-        download(tmp_path)
-
-    assert world.requests[0].status == 404
 
 
 def test_meta_sends_an_etag_that_is_no_md5_and_hides_what_is_missing(world: World) -> None:
@@ -153,15 +133,6 @@ def test_a_signed_address_expires(world: World) -> None:
     world.expire_signatures()
 
     assert get(signed).status_code == 403
-    assert get(HUGGING_FACE).ok
-
-
-def test_a_signature_can_expire_in_the_middle(world: World) -> None:
-    """With the fault `expire`, one signature is good for so many requests."""
-    world.fault(CDN, Fault.expire(after=2))
-    signed = get(HUGGING_FACE).url
-
-    assert [get(signed).status_code for _ in range(2)] == [200, 403]
     assert get(HUGGING_FACE).ok
 
 
@@ -223,16 +194,6 @@ def test_a_range_beyond_the_end_is_416_and_if_range_guards_the_version() -> None
     assert get(META, Range="bytes=1-", If_Range='"other"').status_code == 200
 
 
-def test_anything_can_be_published_anywhere(world: World) -> None:
-    """Unknown hosts are static servers, and plain http has a front of its own."""
-    world.publish("https://mirror.example.org/a.pth", b"mirror", etag='"mine"')
-    world.publish(f"{world.http}/b", b"plain")
-
-    assert get("https://mirror.example.org/a.pth").headers["ETag"] == '"mine"'
-    assert get(f"{world.http}/b").content == b"plain"
-    assert get(f"{world.http}/c").status_code == 404
-
-
 def test_a_stranger_is_refused_and_noted(world: World) -> None:
     """What no publisher owns never leaves the loopback, over TLS or plainly."""
     with pytest.raises(requests.exceptions.ProxyError):
@@ -241,152 +202,6 @@ def test_a_stranger_is_refused_and_noted(world: World) -> None:
     assert get("http://example.net/").status_code == 403
     assert world.refused == ["example.org", "example.net"]
     world.clear()
-
-
-def test_status_faults_are_scripted(world: World) -> None:
-    """The i-th request meets the i-th fault; after `times` service is normal."""
-    world.fault(META, Fault.status(429, retry_after=3), Fault.status(503), times=3)
-
-    replies = [get(META) for _ in range(4)]
-
-    assert [reply.status_code for reply in replies] == [429, 503, 503, 200]
-    assert replies[0].headers["Retry-After"] == "3"
-    assert "Retry-After" not in replies[1].headers
-
-
-@pytest.mark.parametrize(
-    "fault", [Fault.reset(), Fault.reset(after=10), Fault.cut(10), Fault.shorter(5)]
-)
-def test_a_broken_transfer_is_an_error(world: World, fault: Fault) -> None:
-    """Resets, cuts and short bodies are errors once, and then the service is back."""
-    world.fault(META, fault, times=1)
-
-    with pytest.raises(BROKEN):
-        get(META)
-
-    assert get(META).content == DATA
-
-
-def test_cut_bytes_are_counted(world: World) -> None:
-    """The client has exactly the bytes before the cut, and `sent` says so."""
-    world.fault(META, Fault.cut(10))
-    received = b""
-
-    with requests.get(META, stream=True, timeout=5) as reply, suppress(*BROKEN):
-        for chunk in reply.iter_content(1):
-            received += chunk
-
-    assert received == DATA[:10]
-    assert world.served(META) == 10
-
-
-@pytest.mark.parametrize("fault", [Fault.stall(10), Fault.stall(0), Fault.delay(60)])
-def test_a_stall_lasts_until_the_client_goes(world: World, fault: Fault) -> None:
-    """A client with a timeout gets out, and so does the server."""
-    world.fault(META, fault)
-
-    with pytest.raises((requests.exceptions.Timeout, requests.ConnectionError)):
-        requests.get(META, timeout=0.2)
-
-
-def test_a_body_can_be_slow(world: World) -> None:
-    """The rate holds for each connection by itself."""
-    world.fault(META, Fault.slow(len(DATA) * 5))
-
-    assert get(META).content == DATA
-    [request] = world.requests
-    assert request.ended is None or request.ended - request.started > 0.1
-
-
-def test_a_body_can_be_longer_than_announced(world: World) -> None:
-    """A client that heeds Content-Length never sees the surplus, but it was sent."""
-    world.fault(META, Fault.longer(5))
-
-    assert get(META).content == DATA
-    assert world.served(META) == len(DATA) + 5
-
-
-@pytest.mark.parametrize("fault", [Fault.unsized(), Fault.chunked()])
-def test_a_body_can_come_without_content_length(world: World, fault: Fault) -> None:
-    """The end of the connection or the last chunk ends the body."""
-    world.fault(META, fault)
-
-    reply = get(META)
-
-    assert reply.content == DATA
-    assert "Content-Length" not in reply.headers
-
-
-def test_an_unsized_body_can_be_cut_silently(world: World) -> None:
-    """Without a length, a client cannot tell a cut from the end."""
-    world.fault(META, Fault.unsized() | Fault.cut(10))
-
-    assert get(META).content == DATA[:10]
-
-
-def test_a_server_can_lack_ranges(world: World) -> None:
-    """A Range request gets 200 and the whole, with or without Accept-Ranges."""
-    world.fault(META, Fault.no_ranges(), Fault.no_ranges(announced=True))
-
-    silent, lying = get(META, Range="bytes=5-"), get(META, Range="bytes=5-")
-
-    assert (silent.status_code, silent.content) == (lying.status_code, lying.content)
-    assert (silent.status_code, silent.content) == (200, DATA)
-    assert ("Accept-Ranges" in silent.headers, "Accept-Ranges" in lying.headers) == (False, True)
-
-
-def test_a_content_range_can_be_wrong(world: World) -> None:
-    """The header is off by so many bytes."""
-    world.fault(META, Fault.wrong_range(3))
-
-    assert get(META, Range="bytes=5-9").headers["Content-Range"] == f"bytes 8-12/{len(DATA)}"
-
-
-def test_content_can_be_wrong(world: World) -> None:
-    """Flipped, replaced, compressed, or HTML."""
-    world.fault(META, Fault.corrupt(), Fault.body(b"other"), Fault.gzip(), Fault.html())
-
-    flipped, other, packed, page = (get(META) for _ in range(4))
-
-    assert sum(a != b for a, b in zip(flipped.content, DATA, strict=True)) == 1
-    assert other.content == b"other"
-    assert (packed.content, packed.headers["Content-Encoding"]) == (DATA, "gzip")
-    assert (page.status_code, page.headers["Content-Type"][:9]) == (200, "text/html")
-
-
-def test_an_etag_can_change_between_requests(world: World) -> None:
-    """If-Range with the last ETag then gives the whole."""
-    world.fault(META, Fault.etag())
-
-    etag = get(META).headers["ETag"]
-
-    assert get(META, Range="bytes=1-", If_Range=etag).status_code == 200
-
-
-def test_redirects_can_go_astray(world: World) -> None:
-    """In circles, to plain http, or elsewhere."""
-    world.fault(META, Fault.loop(), times=31)
-    with pytest.raises(requests.TooManyRedirects):
-        get(META)
-    world.clear()
-    world.fault(META, Fault.downgrade(), Fault.redirect(GOOGLE))
-
-    assert get(META).content == published(SCALE)[GOOGLE]
-    assert [request.url[:8] for request in world.requests] == [
-        *("https://", "http://d", "https://", "https://")
-    ]
-
-
-def test_an_unknown_certificate_is_not_trusted(world: World) -> None:
-    """Only the host in question shows it, and clear() takes it back."""
-    world.distrust("dl.fbaipublicfiles.com")
-
-    with pytest.raises(requests.exceptions.SSLError):
-        get(META)
-
-    assert get(GOOGLE).ok
-    world.clear()
-    assert get(META).ok
 
 
 def test_the_proxy_can_refuse_or_hang_up_or_be_down(world: World) -> None:
@@ -413,15 +228,6 @@ def test_head_is_answered_without_a_body(world: World) -> None:
     assert world.requests[0].matches("HEAD https://dl.*")
 
 
-def test_a_session_keeps_its_connection(world: World) -> None:
-    """Requests record the connection they came on."""
-    with requests.Session() as session:
-        for _ in range(3):
-            session.get(META, timeout=5)
-
-    assert len({request.connection for request in world.requests}) == 1
-
-
 def test_a_world_leaves_no_thread_behind() -> None:
     """Even with a client in the middle of a stalled body."""
     before = threading.active_count()
@@ -436,8 +242,8 @@ def test_a_world_leaves_no_thread_behind() -> None:
 
 def test_synthetic_files_have_the_shape_of_the_real_ones() -> None:
     """A .pth is a zip round a torch pickle, an .npy has numpy's magic, all differ."""
-    assert len(files(SCALE)) == 25
-    assert len(set(files(SCALE).values())) == 25
+    assert len(files(SCALE)) == 16
+    assert len(set(files(SCALE).values())) == 16
     for path, data in files(SCALE).items():
         if path.endswith(".npy"):
             assert data[:8] == b"\x93NUMPY\x01\x00"

@@ -1,0 +1,84 @@
+"""Run git and DVC: refuse uncommitted changes, show a change, say how to keep or undo it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from scripts.catalogue import inventory, lock
+from scripts.catalogue.params import TREE
+from scripts.console.errors import CheckpointError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CATALOGUE = ("params.yaml", "dvc.yaml", lock.LOCK, lock.SEAL, inventory.INVENTORY, "sources")
+
+
+def run(root: Path, *words: str, **env: str) -> str:
+    """Run git and return its output; raise UsageError with its message."""
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell
+            ["git", *words],  # noqa: S607 - the user's git
+            cwd=root, env={**os.environ, **env}, capture_output=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise UsageError("git is not installed", "Nothing was changed.") from error
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise UsageError(f"git {words[0]} failed", *lines, "Nothing was changed.")
+    return done.stdout.decode(errors="replace")
+
+
+def run_dvc(root: Path, *words: str) -> None:
+    """Run DVC; raise CheckpointError with its message."""
+    done = subprocess.run(  # noqa: S603 - no shell
+        [sys.executable, "-m", "dvc", *words], cwd=root, text=True, capture_output=True, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise CheckpointError(f"dvc {' '.join(words)} failed", *lines)
+
+
+def refuse_dirty(root: Path) -> None:
+    """Raise UsageError if a file of the catalogue differs from the last commit."""
+    dirty = run(root, "status", "--porcelain", "--", *_CATALOGUE).splitlines()
+    if dirty:
+        raise UsageError(
+            "the files to change have uncommitted changes",
+            *dirty,
+            "Nothing was changed.",
+            "Next: commit them, or put them aside with `git stash`.",
+        )
+
+
+def diff(root: Path) -> str:
+    """Return what differs from the last commit, new files included, as `git apply` reads it.
+
+    The diff uses an index of its own; the user's index does not change.
+    """
+    index = root / ".dvc" / "tmp" / f"index.{os.getpid()}"
+    try:
+        run(root, "read-tree", "HEAD", GIT_INDEX_FILE=str(index))
+        run(root, "add", "--all", "--", *_CATALOGUE, GIT_INDEX_FILE=str(index))
+        words = ("diff", "--cached", "--no-ext-diff", "--no-color", "--relative", "HEAD")
+        return run(root, *words, "--", *_CATALOGUE, GIT_INDEX_FILE=str(index)).rstrip("\n")
+    finally:
+        index.unlink(missing_ok=True)
+
+
+def keep_or_undo(root: Path, title: str, *, added: str = "") -> str:
+    """Return the shell lines that commit a change with this title, or undo it.
+
+    `added` is the path of a new file: git and DVC leave a new source and empty folders behind.
+    """
+    names = " ".join(_CATALOGUE)
+    undo = [f"git checkout -- {names}", "dvc checkout --allow-missing"]
+    if added:
+        undo.insert(1, "git clean -fq -- sources")
+    if added and len(list((root / added).parent.iterdir())) == 1:
+        undo.append(f"find {TREE} -type d -empty -delete")
+    keep = f"git add {names} && git commit -m {title!r}"
+    return f"to keep it:  {keep}\nto undo it:  {' && '.join(undo)}"

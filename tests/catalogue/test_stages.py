@@ -1,0 +1,122 @@
+"""scripts.catalogue.stages: dvc.yaml is read as the real DVC reads it, or refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dvc.dependency.param import ParamsDependency
+from dvc.repo import Repo
+
+from scripts.catalogue import documents, stages
+from scripts.catalogue.stages import Stage
+from scripts.console.errors import CatalogueError
+from tests.world.clones import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARAMS = """a: {path: models/a, size: 7, on: true, off: no, none: null, rate: 1e3, date: 012}
+more-names: {x: 1}
+items: {one: {path: p/1, deep: {er: x}}, two: {path: p/2, deep: {er: y}}}
+"""
+
+
+def ours(root: Path) -> list[Stage]:
+    """Read the stages of a folder."""
+    return stages.read(root / "dvc.yaml", documents.load_as_dvc(root / "params.yaml"))
+
+
+def theirs(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Stage]:
+    """Let the real DVC read them."""
+    if not (root / ".dvc").exists():
+        Repo.init(str(root), no_scm=True).close()
+    monkeypatch.chdir(root)
+    with Repo(str(root)) as repo:
+        return [_stage(stage) for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"]
+
+
+def _stage(stage: Any) -> Stage:  # noqa: ANN401 - DVC has no types
+    params = [key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params]
+    deps = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+    outs = [out.def_path for out in stage.outs]
+    return Stage(stage.name, stage.cmd, *(tuple(sorted(rows)) for rows in (deps, params, outs)))
+
+
+def write(root: Path, text: str) -> None:
+    """Make dvc.yaml of some stages, beside params.yaml."""
+    (root / "params.yaml").write_text(PARAMS)
+    (root / "dvc.yaml").write_text(f"stages:\n{text}")
+
+
+def test_the_stages_of_this_repository_are_read_as_dvc_reads_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every command, path and key, in the same order."""
+    assert ours(REPOSITORY) == theirs(REPOSITORY, monkeypatch)
+    assert len(ours(REPOSITORY)) == 23
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  s: {cmd: echo, deps: [b, a], outs: [d, {c: {cache: false}}], params: [a.size, a.path]}",
+        "  s: {cmd: echo, outs: [b], metrics: [a], plots: [c, {e: {x: y}}], frozen: true, desc: d}",
+        '  s: {cmd: "do ${a.path} ${a.size} ${a.on} ${a.none}", always_changed: true}',
+        '  s: {cmd: "${a.off} ${a.rate} ${a.date} ${more-names.x}"}',
+        '  s: {cmd: "${a.path}", deps: ["${a.path}/x"], outs: [{"${a.path}.out": {push: false}}]}',
+        '  f: {foreach: "${items}", do: {cmd: "run ${key}", outs: ["${item.path}"]}}',
+        '  f: {foreach: "${items}", do: {cmd: "${item.deep.er}", params: ["items.${key}"]}}',
+        "  f: {foreach: {x: 1, y: 2}, do: {cmd: 'e ${item}'}}\n  g: {cmd: x, meta: {any: 1}}",
+        "  f: {foreach: {2: a, true: b, 1.5: c}, do: {cmd: 'e ${key} ${item}'}}",
+    ],
+)
+def test_small_stages_are_read_as_dvc_reads_them(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Options, metrics and plots, templates of every kind of value, foreach over maps."""
+    write(tmp_path, text)
+
+    assert ours(tmp_path) == theirs(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("  s: 1", "stages.s: not a map"),
+        ("  s: {deps: [a]}", "stages.s: cmd: not a text"),
+        ("  s: {cmd: [a, b]}", "stages.s: cmd: not a text"),
+        ('  s: {cmd: "${a.size}"}', "stages.s: cmd: not a text"),
+        ("  s: {cmd: a, deps: b}", "stages.s: deps: not a list"),
+        ("  s: {cmd: a, deps: [1]}", "stages.s: deps: not a list of texts"),
+        ("  s: {cmd: a, outs: [{a: {}, b: {}}]}", "stages.s: outs: not a list of texts"),
+        ("  s: {cmd: a, outs: [a, a]}", "stages.s: outs: duplicate entries"),
+        ("  s: {cmd: a, params: [{other.yaml: [x]}]}", "stages.s: params: not a list of keys of"),
+        ("  s: {cmd: a, wdir: b}", "stages.s: wdir: not supported here"),
+        ("  s: {cmd: a, vars: [b], matrix: {}}", "stages.s: matrix, vars: not supported here"),
+        ('  s: {cmd: "${b}"}', "stages.s: ${b}: no such name"),
+        ('  s: {cmd: "${a.path.x}"}', "stages.s: ${a.path.x}: no such name"),
+        ('  s: {cmd: "x ${a}"}', "stages.s: a map or list inside a text"),
+        ("  s: {cmd: 'x ${a[path]}'}", "stages.s: x ${a[path]}: this template is not supported"),
+        ("  s: {cmd: 'x \\${a.path}'}", "stages.s: x \\${a.path}: this template is not supported"),
+        ("  f: {foreach: [a], do: {cmd: b}}", "stages.f: foreach: not a map"),
+        ("  f: {foreach: {a: 1}}", "stages.f: not a map"),
+        ("  f: {foreach: {a: 1}, do: {cmd: b}, x: 1}", "stages.f: x: not supported here"),
+    ],
+)
+def test_what_is_not_supported_is_refused(text: str, fault: str, tmp_path: Path) -> None:
+    """Rather than read in another way than DVC does."""
+    write(tmp_path, text)
+
+    with pytest.raises(CatalogueError) as caught:
+        ours(tmp_path)
+
+    assert [each.startswith(fault) for each in caught.value.faults] == [True], caught.value.faults
+
+
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
+    """Of several stages, and of the file itself."""
+    write(tmp_path, "  s: 1\n  t: {cmd: 1}\nvars: [a]\n")
+
+    with pytest.raises(CatalogueError, match=r"dvc\.yaml: 3 faults"):
+        ours(tmp_path)

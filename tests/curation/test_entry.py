@@ -1,0 +1,114 @@
+"""scripts.curation.entry: what the user's words describe, and what each file says with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.catalogue import documents
+from scripts.console.errors import UsageError
+from scripts.curation import entry
+from scripts.curation.entry import Entry, described
+from tests.curation.changing import dvc
+
+if TYPE_CHECKING:
+    from tests.world.clones import TestClone
+
+URL = "https://weights.example/release/New-V2.pth"
+PATH = "models/new_ckpts/New-V2.pth"
+
+
+def of(url: str = URL, path: str = PATH, **words: str | None) -> Entry:
+    """Return the entry that these words describe."""
+    return described(url, path, **words)
+
+
+def test_name_and_family_come_from_the_path() -> None:
+    """Each can be given instead; a file right under models/ has its name as family."""
+    assert of() == Entry(URL, PATH, "new_v2", "new")
+    assert of(path="models/A_B.npy").family == "a-b"
+    assert of(name="x", family="raft") == Entry(URL, PATH, "x", "raft")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../models/x.pth", "models/../x.pth", "/models/x.pth", "models", "models/x/",
+     "models/x/.gitignore", "models/${x}.pth", "scripts/x.pth"],
+)  # fmt: skip
+def test_a_path_outside_models_is_refused(path: str) -> None:
+    """So is a hidden file, or a sign that DVC or a shell reads otherwise."""
+    with pytest.raises(UsageError, match=r"is not a path models/FOLDER/FILE\n"):
+        of(path=path)
+
+
+@pytest.mark.parametrize("name", ["new.v2", "New", "on", "1", ""])
+def test_a_name_that_yaml_or_dvc_reads_otherwise_is_refused(name: str) -> None:
+    """A dot is a level of params to DVC; `on` and 1 are no texts to yaml."""
+    with pytest.raises(UsageError, match="cannot be a name"):
+        of(path="models/1.pth") if not name else of(name=name)
+
+
+def test_an_archive_needs_a_member() -> None:
+    """Unless the archive itself is the file."""
+    with pytest.raises(UsageError, match=r"^URL is a .zip archive, and models/new_ckpts/New-V2"):
+        of(f"{URL}.zip?dl=1")
+    assert of(f"{URL}.zip", "models/new.zip").path == "models/new.zip"
+    assert of(f"{URL}.zip", member="w.pth").stage == "unpack_new_v2"
+
+
+@pytest.mark.parametrize(
+    "url", [URL, f"https://weights.example/{'long/' * 20}a%20b,c.pth?key=1%232&x=y:z"]
+)
+def test_a_source_is_what_dvc_writes(
+    url: str, clone: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The import-url file and .gitignore are DVC's own, byte by byte; a long URL is folded."""
+    texts = entry.render(clone.root, of(url))
+
+    dvc(capsys, "--cd", "sources", "import-url", "--no-exec", url, "new_v2")
+
+    assert {n: clone.read(n).decode() for n in texts if n.startswith("sources/")} == {
+        "sources/new_v2.dvc": texts["sources/new_v2.dvc"],
+        "sources/.gitignore": texts["sources/.gitignore"],
+    }
+
+
+def test_lines_are_added_and_none_changes(clone: TestClone) -> None:
+    """In what people write; a list without a last line end gets one."""
+    ignored = clone.root / "sources/.gitignore"
+    ignored.write_text(ignored.read_text().rstrip("\n"))
+
+    texts = entry.render(clone.root, of(member="inner/w.pth", url=f"{URL}.zip"))
+
+    for name in ("params.yaml", "dvc.yaml", "sources/.gitignore"):
+        new = iter(texts[name].splitlines())
+        assert all(line in new for line in clone.read(name).decode().splitlines())
+    stages = texts["dvc.yaml"]
+    assert stages.index("unpack_raft:") < stages.index("unpack_new_v2:") < stages.index("  tree:")
+
+
+def test_a_family_lends_its_licence(clone: TestClone) -> None:
+    """Where all its files agree; the user's own words go before."""
+    known = documents.load(clone.root / "dvc.yaml")["artifacts"]
+    mine = of(family="raft", license="MIT", desc="RAFT: another", name="x_")
+
+    texts = [entry.render(clone.root, each) for each in (of(family="raft"), mine, of())]
+
+    lent, stated, alone = (documents.data(text["dvc.yaml"])["artifacts"] for text in texts)
+    assert lent["new-v2"]["meta"] == known["raft-small"]["meta"]
+    assert stated["x"]["meta"] == {
+        "license": "MIT",
+        "source": "https://github.com/princeton-vl/RAFT",
+    }
+    assert stated["x"]["desc"] == "RAFT: another"
+    assert alone["new-v2"]["meta"]["license"] == "NOASSERTION"
+
+
+def test_a_sha256_is_kept_with_its_file(clone: TestClone) -> None:
+    """In quotes: sixty-four digits would be a number to yaml."""
+    sha256 = "1" * 64
+
+    for each in (of(sha256=sha256), replace(of(sha256=sha256), member="w")):
+        assert f'sha256: "{sha256}"\n' in entry.render(clone.root, each)["params.yaml"]
