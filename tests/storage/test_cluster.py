@@ -55,7 +55,7 @@ def test_eight_nodes_fill_one_cache_at_once_three_of_them_killed(
         pulls[:3] = [stack.enter_context(started(node, "dvc", "pull")) for node in nodes[:3]]
         told = [pull.communicate(timeout=200) for pull in pulls]
 
-    assert [pull.returncode for pull in pulls] == [0] * 8, told
+    assert [pull.returncode for pull in pulls] == [0] * 8, [err for _, err in told]
     assert [node.tree() for node in nodes] == [FILES] * 8
     assert slow.met >= 16
     held = [path.read_bytes() for path in objects(tmp_path / "cache")]
