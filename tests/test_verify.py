@@ -238,12 +238,12 @@ def test_a_damaged_object_without_its_file_stays_aside(
 
     assert verify.main(["--repair"]) == 1
 
-    assert "put back" not in capsys.readouterr().err
+    assert "restored" not in capsys.readouterr().err
     assert list(aside(fetched).values()) == [damaged]
 
 
 @pytest.mark.parametrize(
-    "point", ["scripts.checkout.repairs:quarantine", "scripts.checkout.repairs:_bring"]
+    "point", ["scripts.checkout.repairs:quarantine", "scripts.checkout.repairs:_obtain"]
 )
 def test_a_repair_that_is_killed_loses_nothing(fetched: TestClone, point: str) -> None:
     """Between two moves or before the first byte: the next run ends it, by name."""

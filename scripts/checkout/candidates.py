@@ -40,6 +40,7 @@ class Candidate:
     who: str  # its name in messages
     place: str | Opener
     file: Checkpoint | None = None  # the file it has; None: all that the publisher serves
+    alternative: str | None = None  # another way to the same file, for users
     is_mirror: bool = True  # a copy of the publisher's: skipped for the rest of a run if it is down
 
     def download(self, request: Request, limits: TransferLimits) -> Digest:
@@ -123,8 +124,9 @@ def _site_mirrors(clone: Clone, entry: Published) -> Iterator[Candidate]:
 
 
 def _publisher(clone: Clone, entry: Published) -> Iterator[Candidate]:
-    url = sources.read(clone.root / "sources", entry.name).url
-    yield Candidate(host_of(url), url, is_mirror=False)
+    source = sources.read(clone.root / "sources", entry.name)
+    other = source.alternative
+    yield Candidate(host_of(source.url), source.url, alternative=other, is_mirror=False)
 
 
 def _source_mirrors(clone: Clone, entry: Published) -> Iterator[Candidate]:

@@ -6,7 +6,6 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import sources
 from scripts.catalogue.pins import Pin
 from scripts.checkout import candidates
 from scripts.checkout.local import reuse_local, screen
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from scripts.checkout.outcome import Outcome
     from scripts.files.digests import Digest
 
+    Failures = list[tuple[Candidate, CheckpointError]]
+
 
 def obtain(clone: Clone, entry: Published, *, within: Bar | None = None) -> list[Outcome]:
     """Put every file of an entry in its place; raise CheckpointError.
@@ -47,7 +48,7 @@ def _try_candidates(
     clone: Clone, entry: Published, outcomes: dict[Checkpoint, Outcome | None], within: Bar | None
 ) -> None:
     """Try one candidate after another until no file is missing; raise CheckpointError."""
-    failures: list[tuple[Candidate, CheckpointError]] = []
+    failures: Failures = []
     missing, reason = _missing(outcomes), ""
     for candidate in candidates.candidates(clone, entry):
         files = [file for file in missing if candidate.file in (None, file)]
@@ -115,14 +116,12 @@ def _extract(
 ) -> dict[Checkpoint, Digest]:
     """Extract members and verify each against its pin; raise SourceError or DiskError."""
     files = {str(file.member): file for file in targets}
-    pins = {name: clone.pin(file) for name, file in files.items()}
-    sizes = {name: pin.size if pin else None for name, pin in pins.items()}
-    found = {}
+    pins = {name: pin for name, file in files.items() if (pin := clone.pin(file))}
     places = {name: targets[file] for name, file in files.items()}
-    for name, digest in archive.extract(path, places, sizes):
-        pin = pins[name]
-        if pin and not pin.matches(digest):
-            raise mismatch(f"{name} in the archive", pin, digest)
+    found = {}
+    for name, digest in archive.extract(path, places, {n: pin.size for n, pin in pins.items()}):
+        if name in pins and not pins[name].matches(digest):
+            raise mismatch(f"{name} in the archive", pins[name], digest)
         found[files[name]] = digest
     return found
 
@@ -130,7 +129,7 @@ def _extract(
 def _reason(clone: Clone, candidate: Candidate, error: SourceError | RoomError) -> str:
     """Return why the next candidate is tried; raise if the publisher's file needs more room.
 
-    The reason is empty if another thread has already told that the candidate is down.
+    The reason is empty if another thread has already reported that the candidate is down.
     """
     if isinstance(error, RoomError):
         if not candidate.is_mirror:
@@ -188,10 +187,7 @@ def _members(entry: Published, part: Path, files: list[Checkpoint]) -> dict[Chec
 
 
 def _failure(
-    clone: Clone,
-    entry: Published,
-    failures: list[tuple[Candidate, CheckpointError]],
-    missing: list[Checkpoint],
+    clone: Clone, entry: Published, failures: Failures, missing: list[Checkpoint]
 ) -> CheckpointError:
     """Return the error a user sees: what was tried, the state of the disk, the next step."""
     errors = [error for _, error in failures]
@@ -208,17 +204,8 @@ def _failure(
     return CheckpointError(
         f"{entry.name}: {what}",
         *details,
-        *_alternative(clone, entry, failures),
+        *(candidate.alternative for candidate, _ in failures if candidate.alternative),
         f"models/ and the cache are as they were{begun}.",
         "Next: run the same command again, it resumes; or, if you have the file from elsewhere,",
         f"put it at {', '.join(file.path for file in missing)}: it is checked and kept.",
     )
-
-
-def _alternative(
-    clone: Clone, entry: Published, failures: list[tuple[Candidate, CheckpointError]]
-) -> list[str]:
-    if all(candidate.is_mirror for candidate, _ in failures):
-        return []  # the publisher was not tried
-    text = sources.read(clone.root / "sources", entry.name).alternative
-    return [text] if text else []

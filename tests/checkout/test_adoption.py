@@ -55,7 +55,7 @@ def flip(path: Path) -> bytes:
     return bytes(data)
 
 
-def held(clone: TestClone) -> Path:
+def stored(clone: TestClone) -> Path:
     """Return the one object in the cache."""
     (found,) = (clone.root / ".dvc/cache/files/md5").glob("??/*")
     return found
@@ -106,7 +106,7 @@ def test_a_correct_file_keeps_its_bytes_and_its_inode(
     assert world.requests == []
     assert (after.st_ino, after.st_mtime_ns, after.st_nlink) == (
         before.st_ino, before.st_mtime_ns, 2)  # fmt: skip
-    assert held(clone).samefile(clone.root / RIGHT)
+    assert stored(clone).samefile(clone.root / RIGHT)
     assert stat.S_IMODE(after.st_mode) == 0o444
 
 
@@ -139,7 +139,7 @@ def test_the_target_of_a_foreign_link_is_not_changed(
     assert (after.st_mode, after.st_nlink, after.st_mtime_ns) == (
         before.st_mode, 1, before.st_mtime_ns)  # fmt: skip
     assert (clone.root / RIGHT).resolve() != there
-    assert clone.read(RIGHT) == held(clone).read_bytes() == FILES[RIGHT] == there.read_bytes()
+    assert clone.read(RIGHT) == stored(clone).read_bytes() == FILES[RIGHT] == there.read_bytes()
 
 
 def test_a_link_to_a_wrong_file_goes_to_quarantine_without_its_target(
@@ -168,7 +168,7 @@ def test_a_copied_file_is_adopted_by_a_cache_that_copies(clone: TestClone) -> No
     after = (clone.root / RIGHT).stat()
     assert (after.st_ino, after.st_nlink, after.st_mode) == (
         before.st_ino, 1, before.st_mode)  # fmt: skip
-    assert held(clone).read_bytes() == FILES[RIGHT]
+    assert stored(clone).read_bytes() == FILES[RIGHT]
 
 
 def test_quarantine_keeps_every_wrong_version(clone: TestClone) -> None:
@@ -188,12 +188,12 @@ def test_a_corrupt_object_is_found_and_downloaded_again(
     """DVC trusts the mode 0444; we read an object that has changed."""
     assert fetch.main(["superpoint_v1"]) == 0
     (clone.root / RIGHT).unlink()
-    wrong = flip(held(clone))
+    wrong = flip(stored(clone))
     world.clear()
 
     assert fetch.main(["superpoint_v1"]) == 0
 
-    assert clone.read(RIGHT) == held(clone).read_bytes() == FILES[RIGHT]
+    assert clone.read(RIGHT) == stored(clone).read_bytes() == FILES[RIGHT]
     assert " was corrupt; it is now quarantine/" in capsys.readouterr().err
     assert list(aside(clone).values()) == [wrong]
     assert world.served("https://raw.githubusercontent.com/*") == len(FILES[RIGHT])
@@ -205,13 +205,13 @@ def test_a_byte_flipped_through_a_hardlink_is_wrong_in_both_places(
     """File and object are one inode: both go to quarantine, and the file is downloaded."""
     assert fetch.main(["superpoint_v1"]) == 0
     wrong = flip(clone.root / RIGHT)
-    assert held(clone).read_bytes() == wrong
+    assert stored(clone).read_bytes() == wrong
     world.clear()
 
     done = clone.run("dvc", "repro", "fetch@superpoint_v1")
 
     assert done.returncode == 0, done.stderr
-    assert clone.read(RIGHT) == held(clone).read_bytes() == FILES[RIGHT]
+    assert clone.read(RIGHT) == stored(clone).read_bytes() == FILES[RIGHT]
     assert set(aside(clone).values()) == {wrong}
     assert world.served("https://raw.githubusercontent.com/*") == len(FILES[RIGHT])
 
@@ -226,7 +226,7 @@ def test_a_correct_file_replaces_a_corrupt_object(
     assert fetch.main(["superpoint_v1"]) == 0
     (clone.root / RIGHT).unlink()
     put(clone, RIGHT, FILES[RIGHT])
-    wrong = flip(held(clone))
+    wrong = flip(stored(clone))
     world.clear()
 
     if through_dvc:
@@ -235,7 +235,7 @@ def test_a_correct_file_replaces_a_corrupt_object(
         assert fetch.main(["superpoint_v1"]) == 0
 
     assert world.requests == []
-    assert clone.read(RIGHT) == held(clone).read_bytes() == FILES[RIGHT]
+    assert clone.read(RIGHT) == stored(clone).read_bytes() == FILES[RIGHT]
     assert list(aside(clone).values()) == [wrong]
 
 

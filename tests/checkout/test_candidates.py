@@ -50,10 +50,10 @@ def near(world: World, data: bytes = DATA, path: str = PATH) -> None:
 
 def team(clone: TestClone, data: bytes = DATA) -> Path:
     """Put an object into the folder that is the team's remote; return its path."""
-    held = clone.root.parent / "sam-pt-checkpoints.team/files/md5" / md5(DATA)[:2] / md5(DATA)[2:]
-    held.parent.mkdir(parents=True)
-    held.write_bytes(data)
-    return held
+    stored = clone.root.parent / "sam-pt-checkpoints.team/files/md5" / md5(DATA)[:2] / md5(DATA)[2:]
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(data)
+    return stored
 
 
 def obtained(clone: TestClone, *names: str) -> None:
@@ -80,7 +80,7 @@ def test_wrong_bytes_of_the_team_are_reported_and_the_next_candidate_is_tried(
     clone: TestClone, capsys: Capture, data: bytes
 ) -> None:
     """The pin decides; the remote is not changed."""
-    held = team(clone, data)
+    stored = team(clone, data)
 
     assert fetch.main([NAME]) == 0
 
@@ -89,18 +89,18 @@ def test_wrong_bytes_of_the_team_are_reported_and_the_next_candidate_is_tried(
         "sam_mobile_vit_t: bytes from the remote team do not match the pin; trying github.com\n"
     )
     assert "downloaded from github.com" in out
-    assert (clone.tree(), held.read_bytes()) == ({PATH: DATA}, data)
+    assert (clone.tree(), stored.read_bytes()) == ({PATH: DATA}, data)
 
 
 def test_an_object_that_cannot_be_read_means_the_next_candidate(
     clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk of the team fails while it is read."""
-    held = team(clone)
+    stored = team(clone)
     real = Path.open
 
     def failing(path: Path, *args: str, **more: str) -> object:
-        if path == held:
+        if path == stored:
             raise OSError(5, "Input/output error")
         return real(path, *args, **more)  # type: ignore[call-overload] # passed on unchanged
 

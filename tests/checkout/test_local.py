@@ -87,14 +87,14 @@ def test_the_file_and_its_object_replace_each_other(
     """One of them is enough; the other is linked to it again."""
     assert fetch.main([NAME]) == 0
     path = clone.root / PATH
-    held = next((clone.root / ".dvc/cache/files/md5").glob("??/*"))
-    (path if lost == PATH else held).unlink()
+    stored = next((clone.root / ".dvc/cache/files/md5").glob("??/*"))
+    (path if lost == PATH else stored).unlink()
     world.clear()
 
     assert fetch.main([NAME]) == 0
 
     assert world.requests == []
-    assert path.samefile(held)
+    assert path.samefile(stored)
     assert path.read_bytes() == DATA
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_changes_while_it_is_checked_is_not_trusted(
 ) -> None:
     """Another process is still copying it: the hashed bytes are no longer there."""
     assert fetch.main([NAME]) == 0
-    path, (held,) = clone.root / PATH, clone.objects()
+    path, (stored,) = clone.root / PATH, clone.objects()
     if not cached:
         shutil.rmtree(clone.root / ".dvc/cache")
     path.unlink()
@@ -122,7 +122,7 @@ def test_a_file_that_changes_while_it_is_checked_is_not_trusted(
 
     assert "was written to while it was checked" in capsys.readouterr().err
     assert path.read_bytes() == b"written meanwhile"
-    assert clone.objects() == ({held: DATA} if cached else {})
+    assert clone.objects() == ({stored: DATA} if cached else {})
     assert "changed outs" in clone.run("dvc", "status", f"fetch@{NAME}").stdout
 
 

@@ -74,12 +74,12 @@ def test_the_next_run_completes_what_a_kill_stopped(
 def test_a_partial_file_stays_writable_until_it_is_an_object(clone: TestClone) -> None:
     """A user who is not root can resume after a kill."""
     killed_at(clone, "scripts.storage.cache:Cache.mark_verified", 1, "scripts.fetch", NAME)
-    (held,) = (clone.root / ".dvc/cache/files/md5").glob("??/*")
+    (stored,) = (clone.root / ".dvc/cache/files/md5").glob("??/*")
 
     assert fetch.main([NAME]) == 0
 
-    assert held.stat().st_mode & 0o777 == 0o444
-    assert held.samefile(clone.root / PATH)
+    assert stored.stat().st_mode & 0o777 == 0o444
+    assert stored.samefile(clone.root / PATH)
 
 
 def test_google_drive_is_read_through_gdown(
@@ -118,13 +118,13 @@ def test_wrong_bytes_leave_everything_as_it_was(
 
     code = fetch.main([NAME])
 
-    told = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert code == 1
-    assert told[0].startswith("error: sam_vit_b: bytes from dl.fbaipublicfiles.com do not match")
-    assert told[1].split()[:2] == ["pinned", "md5"]
-    assert told[2].split()[:2] == ["got", "md5"]
-    assert "models/ and the cache are as they were." in {line.strip() for line in told}
-    assert f"put it at {PATH}: it is checked and kept." in told[-1]
+    assert lines[0].startswith("error: sam_vit_b: bytes from dl.fbaipublicfiles.com do not match")
+    assert lines[1].split()[:2] == ["pinned", "md5"]
+    assert lines[2].split()[:2] == ["got", "md5"]
+    assert "models/ and the cache are as they were." in {line.strip() for line in lines}
+    assert f"put it at {PATH}: it is checked and kept." in lines[-1]
     assert (clone.tree(), clone.objects(), clone.read("dvc.lock")) == ({}, {}, lock)
 
 
