@@ -54,16 +54,10 @@ class Candidate:
         if host_of(self.place) == _DRIVE:
             from scripts.download import drive  # noqa: PLC0415
 
-            digest = drive.download(self.place, request, limits.network)
-            return request.verified(self.who, digest)
+            return request.verified(self.who, drive.download(self.place, request, limits.network))
         from scripts.download import transfer  # noqa: PLC0415
 
         return transfer.download(self.place, request, limits)
-
-    def failed(self, error: SourceError) -> str:
-        """Return the error's headline, with the candidate's name if it is not in there."""
-        known = self.who.split()[-1] in error.what
-        return error.what if known else f"{self.who}: {error.what}"
 
     def _copy(self, place: Path | Opener, request: Request) -> Digest:
         """Copy the file in one stream, from its first byte."""

@@ -34,8 +34,6 @@ GRAVEST = (WRONG, UNREADABLE, MISSING, UNPINNED, RIGHT)
 _DAMAGE = {errno.EIO, errno.EBADMSG}  # the disk has lost the bytes
 _CHUNK = 1 << 20  # bytes
 
-Inode = tuple[int, int]
-
 
 @dataclass(frozen=True)
 class Place:
@@ -95,7 +93,7 @@ def examine(examined: Sequence[Place]) -> list[Finding]:
     return [_compare(place, results[place.path]) for place in examined]
 
 
-def _inode(at: os.stat_result) -> Inode:
+def _inode(at: os.stat_result) -> tuple[int, int]:
     return at.st_dev, at.st_ino
 
 
@@ -119,9 +117,8 @@ def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:
         try:
             return dict(zip(paths, pool.map(lambda p: _hash(p, bar, over), paths), strict=True))
         except KeyboardInterrupt:
-            raise StoppedError(
-                "stopped", "Not every byte was read, so there is no result."
-            ) from None
+            unread = "Not every byte was read, so there is no result."
+            raise StoppedError("stopped", unread) from None
         finally:
             over.set()
             pool.shutdown(cancel_futures=True)

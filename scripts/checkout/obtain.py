@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from scripts.checkout import candidates
 from scripts.checkout.local import reuse_local, screen
-from scripts.checkout.outcome import Origin
-from scripts.checkout.workspace import as_pin, place
+from scripts.checkout.workspace import Origin, as_pin, place
 from scripts.console.errors import CheckpointError, PickleError, RoomError, SourceError
 from scripts.console.progress import Bar, human, note
 from scripts.download import partial
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.checkout.candidates import Candidate
     from scripts.checkout.clone import Clone
-    from scripts.checkout.outcome import Outcome
+    from scripts.checkout.workspace import Outcome
     from scripts.files.digests import Digest
 
     Failures = list[tuple[Candidate, CheckpointError]]
@@ -130,14 +129,14 @@ def _reason(clone: Clone, candidate: Candidate, error: SourceError | RoomError) 
     The reason is empty if another thread has already reported that the candidate is down.
     """
     if isinstance(error, RoomError):
-        if not candidate.is_mirror:
+        if not candidate.is_mirror:  # a mirror may announce an implausible size
             raise error
-        return f"{candidate.who}: {error.what}"  # a mirror may announce an implausible size
-    if candidate.is_mirror and error.host_down:
+    elif candidate.is_mirror and error.host_down:
         if candidate.who in clone.unreachable:
             return ""
         clone.unreachable.add(candidate.who)
-    return candidate.failed(error)
+    known = candidate.who.split()[-1] in error.what
+    return error.what if known else f"{candidate.who}: {error.what}"
 
 
 def _key(clone: Clone, entry: Published, file: Checkpoint | None = None) -> str:
@@ -176,20 +175,16 @@ def _failure(
     clone: Clone, entry: Published, failures: Failures, missing: list[Checkpoint]
 ) -> CheckpointError:
     """Return the error a user sees: what was tried, the state of the disk, the next step."""
-    errors = [error for _, error in failures]
-    if not errors:
-        what = "no allowed source has it"
-        details: tuple[str, ...] = (f"allowed: {candidates.order_from_env()}",)
-    elif len(errors) == 1:
-        what, details = errors[0].what, errors[0].details
-    else:
-        what = f"none of {len(errors)} sources has it"
-        details = tuple(line for error in errors for line in (error.what, *error.details))
+    lines = [line for _, error in failures for line in (error.what, *error.details)]
+    if not failures:
+        lines = ["no allowed source has it", f"allowed: {candidates.order_from_env()}"]
+    elif len(failures) > 1:
+        lines = [f"none of {len(failures)} sources has it", *lines]
     kept = partial.kept(clone.cache.temporary / f"{_key(clone, entry)}.part")
     begun = f"; {kept:,} bytes are kept for the next run" if kept else ""
     return CheckpointError(
-        f"{entry.name}: {what}",
-        *details,
+        f"{entry.name}: {lines[0]}",
+        *lines[1:],
         *(candidate.alternative for candidate, _ in failures if candidate.alternative),
         f"models/ and the cache are as they were{begun}.",
         "Next: run the same command again, it resumes; or, if you have the file from elsewhere,",

@@ -7,8 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from scripts.checkout.local import reuse_local
-from scripts.checkout.outcome import Origin
-from scripts.checkout.workspace import as_pin, place, quarantine
+from scripts.checkout.workspace import Origin, as_pin, place, quarantine
 from scripts.console.errors import CheckpointError, DiskError, PickleError
 from scripts.files import digests
 from scripts.files.disk import disk_errors, is_file, replace
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from scripts.catalogue.params import Checkpoint
     from scripts.catalogue.pins import Pin
     from scripts.checkout.clone import Clone
-    from scripts.checkout.outcome import Outcome
+    from scripts.checkout.workspace import Outcome
     from scripts.files.digests import Digest
 
 INPUT = "tapnet_checkpoint"

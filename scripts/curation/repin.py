@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from scripts.catalogue import documents, lock, params, sources
 from scripts.checkout.clone import Clone
 from scripts.checkout.local import reuse_local
-from scripts.checkout.outcome import Origin
-from scripts.checkout.workspace import as_pin, place, put_back
+from scripts.checkout.workspace import Origin, as_pin, place, put_back
 from scripts.console.errors import CheckpointError, SourceError, UsageError
 from scripts.curation import git, release, transaction
 from scripts.download import partial
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.catalogue.pins import Pin
-    from scripts.checkout.outcome import Outcome
+    from scripts.checkout.workspace import Outcome
     from scripts.curation.release import Release
     from scripts.files.digests import Digest
 
