@@ -102,9 +102,8 @@ def _stat(path: Path) -> os.stat_result | OSError:
         found = path.stat()
     except OSError as error:
         return error
-    if stat.S_ISREG(found.st_mode):
-        return found
-    return OSError(errno.EINVAL, "not a file")  # reading a pipe might never end
+    # Reading a pipe might never end.
+    return found if stat.S_ISREG(found.st_mode) else OSError(errno.EINVAL, "not a file")
 
 
 def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:

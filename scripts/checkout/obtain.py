@@ -78,10 +78,8 @@ def _obtain_from(
     """
     digest, details = _download(candidate, clone, request)
     try:
-        if request.part in targets.values():
-            found = dict.fromkeys(targets, digest)
-        else:
-            found = _extract(clone, request.part, targets)
+        packed = request.part not in targets.values()
+        found = _extract(clone, request.part, targets) if packed else dict.fromkeys(targets, digest)
         for file in found:
             screen(clone, file, targets[file])
         for file, digest in found.items():

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.catalogue.pins import Pin
@@ -16,6 +15,8 @@ from scripts.files.disk import disk_errors
 from scripts.storage.cache import move
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scripts.catalogue.params import Checkpoint
     from scripts.checkout.clone import Clone
     from scripts.files.digests import Digest
@@ -97,5 +98,4 @@ def report(outcome: Outcome) -> None:
         say(f"  first use: no pin yet, so these bytes are trusted and will be pinned:\n"
               f"  md5 {pin.md5}  sha256 {pin.sha256}  {pin.size:,} bytes")  # fmt: skip
     if outcome.aside:
-        where = os.path.relpath(outcome.aside, Path.cwd())
-        say(f"  a wrong file was in its place; it is now {where}")
+        say(f"  a wrong file was in its place; it is now {os.path.relpath(outcome.aside)}")

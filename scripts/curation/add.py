@@ -71,8 +71,7 @@ def _refuse_taken(clone: Clone, entry: Entry) -> None:
         paths = ", ".join(file.path for file in taken.files)
         raise refusal(f"the name {entry.name} is taken: {paths}", _OTHER_NAME)
     if entry.path in clone.catalogue.files:
-        what = f"{entry.path} is in the catalogue already"
-        raise refusal(what, "Next: give another path.")
+        raise refusal(f"{entry.path} is in the catalogue already", "Next: give another path.")
     artifacts = documents.load(clone.root / "dvc.yaml").get("artifacts", {})
     if entry.artifact in artifacts:
         what = f"the name {entry.artifact} is taken: {artifacts[entry.artifact]['path']}"

@@ -19,8 +19,6 @@ from scripts.console.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_WIDEST = 10_000  # columns; nothing is folded
-
 
 def add(text: str, section: str, entry: Mapping[str, Any], *, after: str = "") -> str:
     """Return the document with `entry` in its map `section`, behind a sibling or at the end.
@@ -103,7 +101,7 @@ def _written(entry: Mapping[str, Any]) -> list[str]:
     """Return the lines of an entry in the form of this repository's files."""
     form, stream = YAML(), io.StringIO()
     form.indent(mapping=2, sequence=4, offset=2)
-    form.width = _WIDEST
+    form.width = 10_000  # columns; nothing is folded
     form.dump(dict(entry), stream)
     return stream.getvalue().splitlines()
 
