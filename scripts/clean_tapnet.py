@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from scripts.checkout import tapnet
 from scripts.checkout.clone import Clone
-from scripts.checkout.outcome import report
+from scripts.checkout.workspace import report
 from scripts.console.command import command, parser
 from scripts.console.progress import say
 

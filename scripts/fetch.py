@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None) -> None:
     """Fetch the selected entries; fail if one of them was not downloaded."""
     words = parser("fetch", __doc__)
-    words.add_argument(
-        "names",
-        metavar="minimal|complete|NAME",
-        nargs="*",
-        default=["minimal"],
-        help="what SAM-PT loads by default (the default), everything, or a name in params.yaml",
-    )
+    names = "what SAM-PT loads by default (the default), everything, or a name in params.yaml"
+    kinds = "minimal|complete|NAME"
+    words.add_argument("names", metavar=kinds, nargs="*", default=["minimal"], help=names)
     clone = Clone.at(Path.cwd())
     entries = parallel.select(clone, words.parse_args(argv).names)
     notices = artifacts.notices(clone.root, [file.path for e in entries for file in e.files])

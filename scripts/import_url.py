@@ -11,10 +11,11 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.checkout.outcome import Origin, report
+from scripts.checkout.workspace import Origin, report
 from scripts.console.command import command, parser
 from scripts.console.progress import note, say
 from scripts.curation import git, transaction
@@ -22,9 +23,7 @@ from scripts.curation.add import add
 from scripts.curation.entry import described
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-_HEX = {"md5": 32, "sha256": 64}  # digits
+    from collections.abc import Sequence
 
 
 @command
@@ -42,13 +41,10 @@ def main(argv: Sequence[str] | None) -> None:
         note(git.keep_or_undo(clone.root, f"Add {entry.name}", added=entry.path))
 
 
-def _digest(kind: str) -> Callable[[str], str]:
-    def digest(text: str) -> str:
-        if not re.fullmatch(f"[0-9a-f]{{{_HEX[kind]}}}", text.lower()):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {_HEX[kind]} hex digits")
-        return text.lower()
-
-    return digest
+def _hex(digits: int, text: str) -> str:
+    if not re.fullmatch(f"[0-9a-f]{{{digits}}}", text.lower()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {digits} hex digits")
+    return text.lower()
 
 
 def _words(text: str) -> str:
@@ -69,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     option("--family", metavar="F", type=_words, help="its label; default: its folder's name")
     inner = "URL is a tar or zip archive: the file in it, as `tar -t` prints it"
     option("--member", metavar="M", type=_words, help=inner)
-    option("--md5", type=_digest("md5"), help="the md5 of the file (not of its archive)")
-    option("--sha256", type=_digest("sha256"), help="the sha256; params.yaml keeps it")
+    option("--md5", type=partial(_hex, 32), help="the md5 of the file (not of its archive)")
+    option("--sha256", type=partial(_hex, 64), help="the sha256; params.yaml keeps it")
     option("--desc", metavar="TEXT", type=_words, help="a short description")
     unstated = "default: that of its family, else NOASSERTION"
     option("--license", metavar="SPDX", type=_words, help=unstated)

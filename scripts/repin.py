@@ -23,11 +23,11 @@ are updated. To undo that before you commit: git checkout . && dvc checkout"""
 def main(argv: Sequence[str] | None) -> None:
     """Compare one entry with its publisher, and print what was found or changed."""
     words = parser("repin", __doc__, epilog=_EPILOG)
-    words.add_argument("name", metavar="NAME", help="a key of checkpoints: or archives:")
-    words.add_argument("--accept", action="store_true", help="make it the new pin")
-    words.add_argument(
-        "--from", dest="own", metavar="FILE", type=Path, help="use this file, not the publisher's"
-    )
+    option = words.add_argument
+    option("name", metavar="NAME", help="a key of checkpoints: or archives:")
+    option("--accept", action="store_true", help="make it the new pin")
+    source = "use this file, not the publisher's"
+    option("--from", dest="own", metavar="FILE", type=Path, help=source)
     given = words.parse_args(argv)
     for text in repin(Path.cwd(), given.name, given.own, accept=given.accept):
         say(text)

@@ -27,10 +27,6 @@ exit code: 0 nothing changed, 1 something changed or is gone, 2 some states are 
 No checkpoint is downloaded. `python -m scripts.repin NAME` shows what has changed."""
 
 
-class _ChangedError(CheckpointError):
-    """A publisher serves another file than the pinned one, or none."""
-
-
 class _UnknownError(CheckpointError):
     """The state of some publishers is not known."""
 
@@ -41,13 +37,10 @@ class _UnknownError(CheckpointError):
 def main(argv: Sequence[str] | None) -> None:
     """Compare, record if asked to, print, and exit by what was found."""
     words = parser("upstream", __doc__, epilog=_EPILOG)
-    words.add_argument(
-        "names", metavar="NAME", nargs="*", help="a key of params.yaml; default: all"
-    )
-    words.add_argument(
-        "--record", action="store_true", help="write today's ETag and size to sources/NAME.dvc"
-    )
-    words.add_argument("--json", action="store_true", help="print a list of objects instead")
+    option = words.add_argument
+    option("names", metavar="NAME", nargs="*", help="a key of params.yaml; default: all")
+    option("--record", action="store_true", help="write today's ETag and size to sources/NAME.dvc")
+    option("--json", action="store_true", help="print a list of objects instead")
     given = words.parse_args(argv)
     rows = _compared(Clone.at(Path.cwd()), given.names, record=given.record)
     if given.json:
@@ -64,12 +57,11 @@ def _compared(clone: Clone, names: Sequence[str], *, record: bool) -> list[dict[
         found = drift.compare(clone, entries)
     except SourceError as error:
         raise _UnknownError(error.what, *error.details) from error
-    rows = []
+    rows, folder = [], clone.root / "sources"
     for source, finding in found:
-        head = finding.head if record else None
-        written = head is not None and sources.record(
-            clone.root / "sources", source.name, etag=head.etag, size=head.size
-        )
+        written, head = False, finding.head
+        if record and head:
+            written = sources.record(folder, source.name, etag=head.etag, size=head.size)
         seen = {key: getattr(source, key) for key in ("url", "etag", "size")}
         rows.append({"name": source.name, **asdict(finding), "recorded": seen, "written": written})
     return rows
@@ -86,16 +78,14 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
 
 def _fail(rows: Sequence[dict[str, Any]]) -> None:
     """Raise the error that the rows mean for the exit code."""
-    changed = [row["name"] for row in rows if row["state"] in ("changed", "gone")]
-    unclear = [row for row in rows if row["state"] in ("blocked", "unknown")]
-    unknown = [row["name"] for row in unclear if not row["written"]]
-    if changed:
-        raise _ChangedError(
+    if changed := [row["name"] for row in rows if row["state"] in ("changed", "gone")]:
+        raise CheckpointError(
             f"changed or gone at the publisher: {', '.join(changed)}",
             "models/, the cache and the pins are as they were.",
             "Next: `python -m scripts.repin NAME` compares what is served now with the pin.",
         )
-    if unknown:
+    unclear = [row for row in rows if row["state"] in ("blocked", "unknown")]
+    if unknown := [row["name"] for row in unclear if not row["written"]]:
         raise _UnknownError(
             f"state not known: {', '.join(unknown)}",
             "Next: try again later; `--record` records what is served now where nothing was.",

@@ -35,10 +35,10 @@ _CHUNK = 1 << 21  # bytes; DVC sends a request for each read of a remote
 
 @dataclass(frozen=True)
 class Candidate:
-    """One place that may have bytes: a URL, or a function that opens the file there."""
+    """One place that may have bytes: a URL, a file, or a function that opens the file there."""
 
     who: str  # its name in messages
-    place: str | Opener
+    place: str | Path | Opener
     file: Checkpoint | None = None  # the file it has; None: all that the publisher serves
     alternative: str | None = None  # another way to the same file, for users
     is_mirror: bool = True  # a copy of the publisher's: skipped for the rest of a run if it is down
@@ -54,35 +54,29 @@ class Candidate:
         if host_of(self.place) == _DRIVE:
             from scripts.download import drive  # noqa: PLC0415
 
-            digest = drive.download(self.place, request, limits.network)
-            return request.verified(self.who, digest)
+            return request.verified(self.who, drive.download(self.place, request, limits.network))
         from scripts.download import transfer  # noqa: PLC0415
 
         return transfer.download(self.place, request, limits)
 
-    def failed(self, error: SourceError) -> str:
-        """Return the error's headline, with the candidate's name if it is not in there."""
-        known = self.who.split()[-1] in error.what
-        return error.what if known else f"{self.who}: {error.what}"
-
-    def _copy(self, opener: Opener, request: Request) -> Digest:
+    def _copy(self, place: Path | Opener, request: Request) -> Digest:
         """Copy the file in one stream, from its first byte."""
         size = request.pin.size if request.pin else None
         check_room(request.part, (size or 0) + request.reserve, what=request.name)
         partial.discard(request.part)
         request.bar.start(size, 0)
-        return digests.write(self._chunks(opener, request), request.part, sha256=request.sha256)
+        return digests.write(self._chunks(place, request), request.part, sha256=request.sha256)
 
-    def _chunks(self, opener: Opener, request: Request) -> Iterator[bytes]:
+    def _chunks(self, place: Path | Opener, request: Request) -> Iterator[bytes]:
         try:
-            with opener() as file:
+            with place.open("rb") if isinstance(place, Path) else place() as file:
                 while chunk := file.read(_CHUNK):
                     request.bar.advance(len(chunk))
                     yield chunk
         except OSError as error:
             what = f"{self.who}: {(error.strerror or str(error)).lower()}"
-            missing = isinstance(error, FileNotFoundError)
-            raise SourceError(what, host_down=not missing) from error
+            down = not isinstance(error, FileNotFoundError)
+            raise SourceError(what, host_down=down) from error
 
 
 def order_from_env() -> str:
@@ -106,8 +100,7 @@ def _team(clone: Clone, entry: Published) -> Iterator[Candidate]:
     for file in entry.files:
         pin = clone.pin(file)
         if pin and (place := clone.cache.objects.find(str(pin.md5))):
-            opened = _opener(place) if isinstance(place, Path) else place
-            yield Candidate(f"the remote {clone.cache.objects.name}", opened, file)
+            yield Candidate(f"the remote {clone.cache.objects.name}", place, file)
 
 
 def _site_mirrors(clone: Clone, entry: Published) -> Iterator[Candidate]:
@@ -120,7 +113,7 @@ def _site_mirrors(clone: Clone, entry: Published) -> Iterator[Candidate]:
                 url = f"{base.rstrip('/')}/{quote(name)}"
                 yield Candidate(f"the mirror {host_of(base)}", url, file)
             elif os.path.isfile(path := clone.root / os.path.expanduser(base) / name):  # noqa: PTH111, PTH113 - these never raise
-                yield Candidate(f"the mirror {base}", _opener(path), file)
+                yield Candidate(f"the mirror {base}", path, file)
 
 
 def _publisher(clone: Clone, entry: Published) -> Iterator[Candidate]:
@@ -135,8 +128,7 @@ def _source_mirrors(clone: Clone, entry: Published) -> Iterator[Candidate]:
     pinned = entry.sha256 is not None or all(map(clone.pin, entry.files))
     for mirror in sources.read(clone.root / "sources", entry.name).mirrors:
         file = files.get(mirror.member) if mirror.member else None
-        known = clone.pin(file) if file else pinned and not mirror.member
-        if known:
+        if clone.pin(file) if file else pinned and not mirror.member:
             yield Candidate(f"the mirror {host_of(mirror.url)}", mirror.url, file)
 
 
@@ -149,10 +141,6 @@ _WORDS: dict[str, tuple[Kind, ...]] = {
 }
 # The publisher comes before the copies of its file that others host.
 _DEFAULT = (_team, _site_mirrors, _publisher, _source_mirrors)
-
-
-def _opener(path: Path) -> Opener:
-    return lambda: path.open("rb")
 
 
 def _order(value: str | None) -> tuple[Kind, ...]:

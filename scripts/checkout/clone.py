@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from scripts.catalogue.params import Catalogue, Checkpoint
+    from scripts.catalogue.params import Catalogue, Checkpoint, Published
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,12 @@ class Clone:
         """Return the pin of a file, or None before its first use."""
         pin = self.pins.get(file.path)
         return Pin(pin.md5, pin.size, file.sha256) if pin else None
+
+    def published_pin(self, entry: Published) -> Pin | None:
+        """Return the pin of what an entry's URL serves: of its file, or of the archive."""
+        if not entry.archive:
+            return self.pin(entry.files[0])
+        return Pin(None, None, entry.sha256) if entry.sha256 else None
 
     def is_pinned(self, file: Checkpoint) -> bool:
         """Tell whether the repository itself has pinned a file; if not, the file is screened."""

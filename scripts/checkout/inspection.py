@@ -34,8 +34,6 @@ GRAVEST = (WRONG, UNREADABLE, MISSING, UNPINNED, RIGHT)
 _DAMAGE = {errno.EIO, errno.EBADMSG}  # the disk has lost the bytes
 _CHUNK = 1 << 20  # bytes
 
-Inode = tuple[int, int]
-
 
 @dataclass(frozen=True)
 class Place:
@@ -95,7 +93,7 @@ def examine(examined: Sequence[Place]) -> list[Finding]:
     return [_compare(place, results[place.path]) for place in examined]
 
 
-def _inode(at: os.stat_result) -> Inode:
+def _inode(at: os.stat_result) -> tuple[int, int]:
     return at.st_dev, at.st_ino
 
 
@@ -104,9 +102,8 @@ def _stat(path: Path) -> os.stat_result | OSError:
         found = path.stat()
     except OSError as error:
         return error
-    if stat.S_ISREG(found.st_mode):
-        return found
-    return OSError(errno.EINVAL, "not a file")  # reading a pipe might never end
+    # Reading a pipe might never end.
+    return found if stat.S_ISREG(found.st_mode) else OSError(errno.EINVAL, "not a file")
 
 
 def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:
@@ -119,9 +116,8 @@ def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:
         try:
             return dict(zip(paths, pool.map(lambda p: _hash(p, bar, over), paths), strict=True))
         except KeyboardInterrupt:
-            raise StoppedError(
-                "stopped", "Not every byte was read, so there is no result."
-            ) from None
+            unread = "Not every byte was read, so there is no result."
+            raise StoppedError("stopped", unread) from None
         finally:
             over.set()
             pool.shutdown(cancel_futures=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from scripts.checkout.outcome import Origin, Outcome
-from scripts.checkout.workspace import as_pin, place, quarantine
+from scripts.checkout.workspace import Origin, Outcome, as_pin, place, quarantine
 from scripts.console.errors import DiskError
 from scripts.console.progress import note
 from scripts.files import digests
@@ -92,18 +91,14 @@ def _ensure_cached(clone: Clone, path: Path, pin: Pin, before: os.stat_result) -
     if (now.st_mtime_ns, now.st_size) != (before.st_mtime_ns, before.st_size):
         if ours:
             cached.unlink()
-        raise _changing(str(path.relative_to(clone.root)))
+        raise DiskError(
+            f"{path.relative_to(clone.root)} was written to while it was checked",
+            "It is left in its place, and was not added to the cache.",
+            "Next: wait until the other process has finished, then run again.",
+        )
     if path.is_symlink() and not path.resolve().is_relative_to(cache.folder.resolve()):
         cache.link(md5, path)  # the target of a foreign symlink may disappear
     cache.remember(path, md5)
-
-
-def _changing(file: str) -> DiskError:
-    return DiskError(
-        f"{file} was written to while it was checked",
-        "It is left in its place, and was not added to the cache.",
-        "Next: wait until the other process has finished, then run again.",
-    )
 
 
 def _in_cache(clone: Clone, pin: Pin) -> bool:

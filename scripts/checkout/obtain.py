@@ -6,11 +6,9 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from scripts.catalogue.pins import Pin
 from scripts.checkout import candidates
 from scripts.checkout.local import reuse_local, screen
-from scripts.checkout.outcome import Origin
-from scripts.checkout.workspace import as_pin, place
+from scripts.checkout.workspace import Origin, as_pin, place
 from scripts.console.errors import CheckpointError, PickleError, RoomError, SourceError
 from scripts.console.progress import Bar, human, note
 from scripts.download import partial
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.checkout.candidates import Candidate
     from scripts.checkout.clone import Clone
-    from scripts.checkout.outcome import Outcome
+    from scripts.checkout.workspace import Outcome
     from scripts.files.digests import Digest
 
     Failures = list[tuple[Candidate, CheckpointError]]
@@ -37,7 +35,7 @@ def obtain(clone: Clone, entry: Published, *, within: Bar | None = None) -> list
     A file that is in place or in the cache is reused; others are downloaded. Progress is shown
     as part of the bar `within`, if one is given.
     """
-    with clone.alone(_key(clone, entry, _single(entry))):
+    with clone.alone(_key(clone, entry)):
         outcomes = {file: reuse_local(clone, file) for file in entry.files}
         if not all(outcomes.values()):
             _try_candidates(clone, entry, outcomes, within)
@@ -49,7 +47,7 @@ def _try_candidates(
 ) -> None:
     """Try one candidate after another until no file is missing; raise CheckpointError."""
     failures: Failures = []
-    missing, reason = _missing(outcomes), ""
+    missing, reason = [file for file in outcomes if not outcomes[file]], ""
     for candidate in candidates.candidates(clone, entry):
         files = [file for file in missing if candidate.file in (None, file)]
         if not files:
@@ -57,16 +55,15 @@ def _try_candidates(
         if reason:
             note(f"{entry.name}: {reason}; trying {candidate.who}")
             reason = ""
-        single = candidate.file or _single(entry)
+        request = _request(clone, entry, candidate.file, Bar(entry.name, within=within))
         try:
-            with _lock(clone, entry, single), Bar(entry.name, within=within) as bar:
-                request = _request(clone, entry, single, bar)
-                targets = {single: request.part} if single else _members(entry, request.part, files)
+            with _lock(clone, entry, candidate.file), request.bar:
+                targets = _targets(entry, request.part, files, candidate.file)
                 outcomes.update(_obtain_from(candidate, clone, request, targets))
         except (SourceError, RoomError) as error:
             reason = _reason(clone, candidate, error)
             failures.append((candidate, error))
-        if not (missing := _missing(outcomes)):
+        if not (missing := [file for file in missing if not outcomes[file]]):
             return
     raise _failure(clone, entry, failures, missing)
 
@@ -81,10 +78,8 @@ def _obtain_from(
     """
     digest, details = _download(candidate, clone, request)
     try:
-        if request.part in targets.values():
-            found = dict.fromkeys(targets, digest)
-        else:
-            found = _extract(clone, request.part, targets)
+        packed = request.part not in targets.values()
+        found = _extract(clone, request.part, targets) if packed else dict.fromkeys(targets, digest)
         for file in found:
             screen(clone, file, targets[file])
         for file, digest in found.items():
@@ -116,12 +111,12 @@ def _extract(
 ) -> dict[Checkpoint, Digest]:
     """Extract members and verify each against its pin; raise SourceError or DiskError."""
     files = {str(file.member): file for file in targets}
-    pins = {name: pin for name, file in files.items() if (pin := clone.pin(file))}
-    places = {name: targets[file] for name, file in files.items()}
+    pins = {name: clone.pin(file) for name, file in files.items()}
+    sizes = {name: pin.size for name, pin in pins.items() if pin}
     found = {}
-    for name, digest in archive.extract(path, places, {n: pin.size for n, pin in pins.items()}):
-        if name in pins and not pins[name].matches(digest):
-            raise mismatch(f"{name} in the archive", pins[name], digest)
+    for name, digest in archive.extract(path, {n: targets[f] for n, f in files.items()}, sizes):
+        if (pin := pins[name]) and not pin.matches(digest):
+            raise mismatch(f"{name} in the archive", pin, digest)
         found[files[name]] = digest
     return found
 
@@ -132,78 +127,62 @@ def _reason(clone: Clone, candidate: Candidate, error: SourceError | RoomError) 
     The reason is empty if another thread has already reported that the candidate is down.
     """
     if isinstance(error, RoomError):
-        if not candidate.is_mirror:
+        if not candidate.is_mirror:  # a mirror may announce an implausible size
             raise error
-        return f"{candidate.who}: {error.what}"  # a mirror may announce an implausible size
-    if candidate.is_mirror and error.host_down:
+    elif candidate.is_mirror and error.host_down:
         if candidate.who in clone.unreachable:
             return ""
         clone.unreachable.add(candidate.who)
-    return candidate.failed(error)
+    known = candidate.who.split()[-1] in error.what
+    return error.what if known else f"{candidate.who}: {error.what}"
 
 
-def _missing(outcomes: Mapping[Checkpoint, Outcome | None]) -> list[Checkpoint]:
-    return [file for file, outcome in outcomes.items() if not outcome]
-
-
-def _single(entry: Published) -> Checkpoint | None:
-    """Return the file that is published itself, or None for an archive of several."""
-    return None if entry.archive else entry.files[0]
-
-
-def _key(clone: Clone, entry: Published, single: Checkpoint | None) -> str:
+def _key(clone: Clone, entry: Published, file: Checkpoint | None = None) -> str:
     """Name the partial file and the lock: entries with the same bytes share them."""
-    pin = clone.pin(single) if single else None
+    pin = clone.pin(file) if file else clone.published_pin(entry)
     return pin.md5 if pin and pin.md5 else entry.name
 
 
 def _lock(
-    clone: Clone, entry: Published, single: Checkpoint | None
+    clone: Clone, entry: Published, file: Checkpoint | None
 ) -> AbstractContextManager[object]:
     """Return the lock that a download needs beside that of its entry."""
     if not entry.archive:
         return nullcontext()
     # One archive at a time; of a member, another entry may have the same bytes.
-    return clone.alone(_key(clone, entry, single)) if single else clone.unpacking
+    return clone.alone(_key(clone, entry, file)) if file else clone.unpacking
 
 
-def _request(clone: Clone, entry: Published, single: Checkpoint | None, bar: Bar) -> Request:
-    part = _part(clone, entry, single)
-    if single:
-        return Request(entry.name, part, clone.pin(single), bar)
-    pin = Pin(None, None, entry.sha256) if entry.sha256 else None
-    pins = [clone.pin(file) for file in entry.files]
-    return Request(entry.name, part, pin, bar, reserve=sum(pin.size or 0 for pin in pins if pin))
+def _request(clone: Clone, entry: Published, file: Checkpoint | None, bar: Bar) -> Request:
+    part = clone.cache.temporary / f"{_key(clone, entry, file)}.part"
+    pin = clone.pin(file) if file else clone.published_pin(entry)
+    unpacked = map(clone.pin, entry.files if entry.archive and not file else ())
+    return Request(entry.name, part, pin, bar, reserve=sum(p.size or 0 for p in unpacked if p))
 
 
-def _part(clone: Clone, entry: Published, single: Checkpoint | None) -> Path:
-    return clone.cache.temporary / f"{_key(clone, entry, single)}.part"
-
-
-def _members(entry: Published, part: Path, files: list[Checkpoint]) -> dict[Checkpoint, Path]:
+def _targets(
+    entry: Published, part: Path, files: list[Checkpoint], file: Checkpoint | None
+) -> dict[Checkpoint, Path]:
+    if file or not entry.archive:
+        return dict.fromkeys(files, part)
     # By number: a member's own name may be longer than the disk allows.
-    numbers = {file: entry.files.index(file) for file in files}
-    return {file: part.with_name(f"{part.stem}.{n}.member") for file, n in numbers.items()}
+    return {f: part.with_name(f"{part.stem}.{entry.files.index(f)}.member") for f in files}
 
 
 def _failure(
     clone: Clone, entry: Published, failures: Failures, missing: list[Checkpoint]
 ) -> CheckpointError:
     """Return the error a user sees: what was tried, the state of the disk, the next step."""
-    errors = [error for _, error in failures]
-    if not errors:
-        what = "no allowed source has it"
-        details: tuple[str, ...] = (f"allowed: {candidates.order_from_env()}",)
-    elif len(errors) == 1:
-        what, details = errors[0].what, errors[0].details
-    else:
-        what = f"none of {len(errors)} sources has it"
-        details = tuple(line for error in errors for line in (error.what, *error.details))
-    kept = partial.kept(_part(clone, entry, _single(entry)))
+    lines = [line for _, error in failures for line in (error.what, *error.details)]
+    if not failures:
+        lines = ["no allowed source has it", f"allowed: {candidates.order_from_env()}"]
+    elif len(failures) > 1:
+        lines = [f"none of {len(failures)} sources has it", *lines]
+    kept = partial.kept(clone.cache.temporary / f"{_key(clone, entry)}.part")
     begun = f"; {kept:,} bytes are kept for the next run" if kept else ""
     return CheckpointError(
-        f"{entry.name}: {what}",
-        *details,
+        f"{entry.name}: {lines[0]}",
+        *lines[1:],
         *(candidate.alternative for candidate, _ in failures if candidate.alternative),
         f"models/ and the cache are as they were{begun}.",
         "Next: run the same command again, it resumes; or, if you have the file from elsewhere,",

@@ -26,7 +26,9 @@ def repair(clone: Clone, found: Sequence[Finding], required: set[str]) -> list[F
     correct one replaces it. Missing files are obtained if they are `required`.
     """
     damaged = [f for f in found if f.state == WRONG]
-    asides = {f.place: _set_aside(clone, f.place) for f in damaged if _blocks(f)}
+    # Moved first: a cached object, or a file that cannot be read.
+    blocking = [f.place for f in damaged if f.place.cached or f.digest is None]
+    asides = {place: _set_aside(clone, place) for place in blocking}
     absent = [
         f for f in found if f.state == MISSING and not f.place.cached and f.place.file in required
     ]
@@ -39,11 +41,6 @@ def repair(clone: Clone, found: Sequence[Finding], required: set[str]) -> list[F
             _restore(clone, place, aside)
     fresh = {f.place: f for f in inspect(clone, entries.values())}
     return [fresh.get(finding.place, finding) for finding in found]
-
-
-def _blocks(finding: Finding) -> bool:
-    """Tell whether a file must be moved first: a cached object, or one that cannot be read."""
-    return finding.place.cached or finding.digest is None
 
 
 def _set_aside(clone: Clone, place: Place) -> Path:
@@ -63,11 +60,9 @@ def _restore(clone: Clone, place: Place, aside: Path) -> None:
 
 def _obtain(clone: Clone, entry: Published) -> None:
     try:
-        outcomes = obtain(clone, entry)
+        for outcome in obtain(clone, entry):
+            if outcome.aside:
+                note(f"{outcome.path}: moved to {shown(clone, outcome.aside)}")
+            note(f"{outcome.path}  {outcome.how}")
     except CheckpointError as error:
         note(f"error: {error}")  # the other entries are still tried
-        return
-    for outcome in outcomes:
-        if outcome.aside:
-            note(f"{outcome.path}: moved to {shown(clone, outcome.aside)}")
-        note(f"{outcome.path}  {outcome.how}")

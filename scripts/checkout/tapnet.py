@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from scripts.checkout.local import reuse_local
-from scripts.checkout.outcome import Origin
-from scripts.checkout.workspace import as_pin, place, quarantine
+from scripts.checkout.workspace import Origin, as_pin, place, quarantine
 from scripts.console.errors import CheckpointError, DiskError, PickleError
 from scripts.files import digests
-from scripts.files.disk import disk_errors, is_file
+from scripts.files.disk import disk_errors, is_file, replace
 from scripts.pickles import ndarrays
 from scripts.pickles.ndarrays import Array
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scripts.catalogue.params import Checkpoint
     from scripts.catalogue.pins import Pin
     from scripts.checkout.clone import Clone
-    from scripts.checkout.outcome import Outcome
+    from scripts.checkout.workspace import Outcome
     from scripts.files.digests import Digest
 
 INPUT = "tapnet_checkpoint"
@@ -142,21 +143,10 @@ def _comparison(clone: Clone, file: Checkpoint, aside: Path) -> list[str]:
 
 def _write(output: Path, data: bytes, pin: Pin | None) -> str:
     """Write a new file; return a line that says whether it is the pinned one."""
+    if os.path.lexists(output):
+        raise DiskError(f"{output} exists already", "Next: move it away.")
+    replace(output, data)
     with disk_errors(output):
-        try:
-            with output.open("xb") as target:
-                _fill(target, data)
-        except FileExistsError as error:
-            raise DiskError(f"{output} exists already", "Next: move it away.") from error
         digest = digests.of_file(output)
     same = "the pinned file" if pin and pin.matches(digest) else "not the pinned file"
     return f"{output}  {same}: md5 {digest.md5}, {digest.size:,} bytes"
-
-
-def _fill(target: BinaryIO, data: bytes) -> None:
-    try:
-        target.write(data)
-        target.flush()
-    except BaseException:
-        Path(target.name).unlink()  # a partial file could be taken for a whole one
-        raise

@@ -1,13 +1,16 @@
-"""The tree under models/: put verified files in their places, and wrong ones in quarantine."""
+"""The tree under models/: put verified files in place, wrong ones in quarantine, and report it."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from scripts.catalogue.pins import Pin
-from scripts.checkout.outcome import Origin, Outcome
 from scripts.console.errors import DiskError
+from scripts.console.progress import say
 from scripts.files.disk import disk_errors
 from scripts.storage.cache import move
 
@@ -17,6 +20,33 @@ if TYPE_CHECKING:
     from scripts.catalogue.params import Checkpoint
     from scripts.checkout.clone import Clone
     from scripts.files.digests import Digest
+
+
+class Origin(Enum):
+    """Where the bytes of a file came from, in the words that a user reads."""
+
+    IN_PLACE = "kept: already in place"
+    CACHE = "linked from the cache"
+    DOWNLOADED = "downloaded from"
+    REBUILT = "rebuilt"
+    REPINNED = "repinned"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a file was put in its place."""
+
+    path: str
+    origin: Origin
+    pin: Pin
+    details: str = ""  # of a download: the source, and how long it took
+    aside: Path | None = None  # the new path of the wrong file that was in its place
+    first_use: bool = False
+
+    @property
+    def how(self) -> str:
+        """The origin in words, with its details."""
+        return f"{self.origin.value} {self.details}".rstrip()
 
 
 def place(clone: Clone, file: Checkpoint, pin: Pin, origin: Origin, details: str = "") -> Outcome:
@@ -58,3 +88,14 @@ def quarantine(root: Path, path: Path, name: str) -> Path:
 def as_pin(digest: Digest) -> Pin:
     """Return the pin of bytes with this digest."""
     return Pin(digest.md5, digest.size, digest.sha256)
+
+
+def report(outcome: Outcome) -> None:
+    """Print how a file was put in its place, and what a user must know about it."""
+    say(f"{outcome.path}  {outcome.how}")
+    if outcome.first_use:
+        pin = outcome.pin
+        say(f"  first use: no pin yet, so these bytes are trusted and will be pinned:\n"
+              f"  md5 {pin.md5}  sha256 {pin.sha256}  {pin.size:,} bytes")  # fmt: skip
+    if outcome.aside:
+        say(f"  a wrong file was in its place; it is now {os.path.relpath(outcome.aside)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import documents, lock, params
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from scripts.catalogue.params import Published
     from scripts.checkout.clone import Clone
-    from scripts.checkout.outcome import Outcome
+    from scripts.checkout.workspace import Outcome
     from scripts.curation.entry import Entry
 
 
@@ -44,13 +43,11 @@ def add(clone: Clone, entry: Entry, md5: str | None) -> list[Outcome]:
     after = _with(clone, entry, texts["params.yaml"], md5)
     source = f"sources/{entry.name}.dvc"
     try:
-        with transaction.restored(clone.root, source):
+        with transaction.restored(clone.root, source, entry.path):
             transaction.write(clone.root, {source: texts[source]})
             outcomes = _obtain(after, after.catalogue.published[entry.name])
             _write(clone, entry, texts)
     except BaseException:
-        with suppress(OSError):  # the user gets the first error
-            (clone.root / entry.path).unlink(missing_ok=True)
         transaction.prune(clone.root, entry.path)
         raise
     return outcomes
@@ -74,8 +71,7 @@ def _refuse_taken(clone: Clone, entry: Entry) -> None:
         paths = ", ".join(file.path for file in taken.files)
         raise refusal(f"the name {entry.name} is taken: {paths}", _OTHER_NAME)
     if entry.path in clone.catalogue.files:
-        what = f"{entry.path} is in the catalogue already"
-        raise refusal(what, "Next: give another path.")
+        raise refusal(f"{entry.path} is in the catalogue already", "Next: give another path.")
     artifacts = documents.load(clone.root / "dvc.yaml").get("artifacts", {})
     if entry.artifact in artifacts:
         what = f"the name {entry.artifact} is taken: {artifacts[entry.artifact]['path']}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import sources
-from scripts.catalogue.pins import Pin
 from scripts.checkout import candidates
 from scripts.console.errors import SourceError, UsageError
 from scripts.download.connections import trust
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scripts.catalogue.params import Published
+    from scripts.catalogue.pins import Pin
     from scripts.catalogue.sources import Source
     from scripts.checkout.clone import Clone
 
@@ -42,13 +42,6 @@ class Finding:
     head: Head | None = None
 
 
-def pin_of(clone: Clone, entry: Published) -> Pin | None:
-    """Return what the bytes at the entry's address must be, as far as it is pinned."""
-    if entry.archive:
-        return Pin(None, None, entry.sha256) if entry.sha256 else None
-    return clone.pin(entry.files[0])
-
-
 def compare(clone: Clone, entries: Sequence[Published]) -> list[tuple[Source, Finding]]:
     """Request the headers of all entries at once and compare them.
 
@@ -69,9 +62,10 @@ def compare(clone: Clone, entries: Sequence[Published]) -> list[tuple[Source, Fi
             try:
                 request = HeadRequest(source.url, context, timeout=timeout)
                 stack.callback(request.close)
-                return _judge(request.head(), pin_of(clone, entry), source)
+                return _judge(request.head(), clone.published_pin(entry), source)
             except SourceError as error:
-                return _failed(error)
+                state = {GoneError: "gone", BlockedError: "blocked"}.get(type(error), "unknown")
+                return Finding(state, " ".join([error.what, *error.details]))
 
         return list(zip(recorded, pool.map(ask, entries, recorded), strict=True))
 
@@ -79,16 +73,9 @@ def compare(clone: Clone, entries: Sequence[Published]) -> list[tuple[Source, Fi
 def _judge(head: Head, pin: Pin | None, source: Source) -> Finding:
     """Return the state of a source that answered; `pin` is what the bytes there must be."""
     state, why = _content(head, pin, source)
-    if not head.moved:
-        return Finding(state, why, head)
-    if state in ("same", "unchanged"):
+    if head.moved and state in ("same", "unchanged"):
         return Finding("moved", f"to {head.moved}; {state}: {why}", head)
-    return Finding(state, f"moved to {head.moved}; {why}", head)
-
-
-def _failed(error: SourceError) -> Finding:
-    kinds = {GoneError: "gone", BlockedError: "blocked"}
-    return Finding(kinds.get(type(error), "unknown"), " ".join([error.what, *error.details]))
+    return Finding(state, f"moved to {head.moved}; {why}" if head.moved else why, head)
 
 
 def _content(head: Head, pin: Pin | None, source: Source) -> tuple[str, str]:

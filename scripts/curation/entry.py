@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IGNORED = "sources/.gitignore"
+EDITED = ("params.yaml", "dvc.yaml", IGNORED)  # by add and by remove
 UNKNOWN = "NOASSERTION"  # SPDX's word for a licence that is not stated
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
 _ARCHIVE = re.compile(r"\.(?:zip|tgz|tar(?:\.\w+)?)$")
@@ -65,9 +66,8 @@ def described(url: str, place: str, **words: str | None) -> Entry:
             f"URL is a {suffix[0]} archive, and {path} is not",
             "Next: name the file in the archive with --member.",
         )
-    name = _name(
-        words.pop("name", None) or re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")
-    )
+    default = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")
+    name = _name(words.pop("name", None) or default)
     folder = path.parent.parts[1:2] or (name,)
     family = words.pop("family", None) or folder[0].removesuffix("_ckpts").lower().replace("_", "-")
     return Entry(url, str(path), name, family, **words)
@@ -94,9 +94,7 @@ def _name(text: str) -> str:
 
 def render(root: Path, entry: Entry) -> dict[str, str]:
     """Return what each file says with the entry, by file name; the lock is not among them."""
-    checkpoints, stages, ignored = (
-        transaction.read(root, name) for name in ("params.yaml", "dvc.yaml", IGNORED)
-    )
+    checkpoints, stages, ignored = (transaction.read(root, name) for name in EDITED)
     document = documents.data(stages)
     if entry.member:
         last = [name for name in document["stages"] if name.startswith("unpack_")][-1:]
@@ -106,25 +104,23 @@ def render(root: Path, entry: Entry) -> dict[str, str]:
     if ignored and not ignored.endswith("\n"):
         ignored += "\n"
     return {
-        f"sources/{entry.name}.dvc": source(entry),
+        f"sources/{entry.name}.dvc": _source(entry),
         IGNORED: f"{ignored}/{entry.name}\n",
         "params.yaml": yaml_lines.add(checkpoints, section, {entry.name: _params(entry)}),
         "dvc.yaml": yaml_lines.add(stages, "artifacts", {entry.artifact: artifact}),
     }
 
 
-def source(entry: Entry) -> str:
+def _source(entry: Entry) -> str:
     """Return the import-url file that `dvc import-url --no-exec` writes for this address."""
     dep, out = {"hash": "md5", "path": entry.url}, {"hash": "md5", "path": entry.name}
     return documents.dumped({"frozen": True, "deps": [dep], "outs": [out]})
 
 
 def _params(entry: Entry) -> dict[str, Any]:
-    file = {"member": entry.member} if entry.member else {}
-    file["path"] = entry.path
-    if entry.sha256:
-        file["sha256"] = DoubleQuotedScalarString(entry.sha256)
-    return {"members": [file]} if entry.member else dict(file)
+    sha256 = {"sha256": DoubleQuotedScalarString(entry.sha256)} if entry.sha256 else {}
+    file = {"path": entry.path, **sha256}
+    return {"members": [{"member": entry.member, **file}]} if entry.member else file
 
 
 def _stage(entry: Entry) -> dict[str, Any]:
@@ -144,13 +140,8 @@ def _artifact(entry: Entry, artifacts: dict[str, Any]) -> dict[str, Any]:
         meta.pop("license_note", None)
         meta["license"] = entry.license
     meta = {"license": UNKNOWN, "source": addresses.repository(entry.url)} | meta
-    return {
-        "path": entry.path,
-        "type": "model",
-        "desc": _title(entry),
-        "labels": [entry.family],
-        "meta": meta,
-    }
+    words = {"path": entry.path, "type": "model", "desc": _title(entry)}
+    return {**words, "labels": [entry.family], "meta": meta}
 
 
 def _title(entry: Entry) -> str:

@@ -44,8 +44,7 @@ def run_dvc(root: Path, *words: str) -> None:
 
 def refuse_dirty(root: Path) -> None:
     """Raise UsageError if a file of the catalogue differs from the last commit."""
-    dirty = run(root, "status", "--porcelain", "--", *_CATALOGUE).splitlines()
-    if dirty:
+    if dirty := run(root, "status", "--porcelain", "--", *_CATALOGUE).splitlines():
         raise UsageError(
             "the files to change have uncommitted changes",
             *dirty,

@@ -44,7 +44,7 @@ def announced(clone: Clone, entry: Published) -> tuple[Candidate, Head] | None:
     ((source, finding),) = drift.compare(clone, [entry])
     if finding.head is None:
         raise SourceError(f"{finding.state}: {finding.why}")
-    pin = drift.pin_of(clone, entry)
+    pin = clone.published_pin(entry)
     # An md5 alone proves nothing where a sha256 is pinned, too.
     if finding.state == "same" and pin and pin.sha256 in (None, finding.head.sha256):
         return None
@@ -55,7 +55,7 @@ def own(path: Path) -> tuple[Candidate, Head]:
     """Return a file of the user's in the publisher's place, without headers; raise UsageError."""
     if not is_file(path):
         raise UsageError(f"{path} is not a file")
-    return Candidate(str(path), lambda: path.open("rb")), Head()
+    return Candidate(str(path), path), Head()
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def downloaded(clone: Clone, entry: Published, candidate: Candidate) -> Iterator
     try:
         with Bar(entry.name) as bar:
             digest = candidate.download(Request(entry.name, part, None, bar), clone.limits)
-        files = dict(_members(part, entry)) if entry.archive else {entry.files[0]: (part, digest)}
+        files = _extract(part, entry) if entry.archive else {entry.files[0]: (part, digest)}
         yield Release(part, digest, files)
     except (ArchiveError, ContentError, PickleError):
         partial.discard(part)
@@ -79,11 +79,11 @@ def downloaded(clone: Clone, entry: Published, candidate: Candidate) -> Iterator
             path.unlink()
 
 
-def _members(part: Path, entry: Published) -> Iterator[tuple[Checkpoint, tuple[Path, Digest]]]:
+def _extract(part: Path, entry: Published) -> dict[Checkpoint, tuple[Path, Digest]]:
     files = {str(file.member): file for file in entry.files}
     targets = {name: part.with_name(f"{part.stem}.{i}.member") for i, name in enumerate(files)}
-    for name, digest in archive.extract(part, targets, {}):
-        yield files[name], (targets[name], digest)
+    found = archive.extract(part, targets, {})
+    return {files[name]: (targets[name], digest) for name, digest in found}
 
 
 def check(root: Path, release: Release, head: Head) -> None:
@@ -91,19 +91,13 @@ def check(root: Path, release: Release, head: Head) -> None:
 
     Every check of new bytes is here, and nowhere else.
     """
-    got = release.digest
-    rows = [
-        (f"stated  {kind} {stated}", f"got     {kind} {value}")
-        for kind, stated, value in (
-            ("md5", head.md5, got.md5),
-            ("sha256", head.sha256, got.sha256),
-            ("size", head.size, got.size),
-        )
-        if stated not in (None, value)
-    ]
+    rows = []
+    for kind in ("md5", "sha256", "size"):
+        stated, got = getattr(head, kind), getattr(release.digest, kind)
+        if stated not in (None, got):
+            rows += [f"stated  {kind} {stated}", f"got     {kind} {got}"]
     if rows:
-        what = "the bytes do not match the publisher's own headers"
-        raise ContentError(what, *(line for row in rows for line in row))
+        raise ContentError("the bytes do not match the publisher's own headers", *rows)
     for file, (path, digest) in release.files.items():
         if not digest.size:
             raise ContentError(f"{file.path} would be an empty file")

@@ -15,7 +15,7 @@ from scripts.checkout.workspace import put_back, quarantine
 from scripts.console.errors import UsageError
 from scripts.console.progress import note
 from scripts.curation import git, transaction, yaml_lines
-from scripts.curation.entry import IGNORED
+from scripts.curation.entry import EDITED, IGNORED
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ def remove(clone: Clone, entry: Published) -> None:
 
 def _without(root: Path, entry: Published) -> dict[str, str]:
     """Return the files' texts without the entry; raise UsageError or CatalogueError."""
-    params, stages, ignored = (
-        transaction.read(root, name) for name in ("params.yaml", "dvc.yaml", IGNORED)
-    )
+    params, stages, ignored = (transaction.read(root, name) for name in EDITED)
     paths = {file.path for file in entry.files}
     document = documents.data(stages)
     _refuse_needed(entry, paths, document["stages"])

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import documents, lock, params, sources
 from scripts.checkout.clone import Clone
 from scripts.checkout.local import reuse_local
-from scripts.checkout.outcome import Origin
-from scripts.checkout.workspace import as_pin, place, put_back
+from scripts.checkout.workspace import Origin, as_pin, place, put_back
 from scripts.console.errors import CheckpointError, SourceError, UsageError
-from scripts.curation import drift, git, release, transaction
+from scripts.curation import git, release, transaction
 from scripts.download import partial
 from scripts.download.headers import Head
 from scripts.files.disk import replace
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.catalogue.pins import Pin
-    from scripts.checkout.outcome import Outcome
+    from scripts.checkout.workspace import Outcome
     from scripts.curation.release import Release
     from scripts.files.digests import Digest
 
@@ -45,22 +44,12 @@ def repin(root: Path, name: str, own: Path | None, *, accept: bool) -> Iterator[
         )
     if accept:
         git.refuse_dirty(clone.root)
-    with clone.alone(f"{entry.name}.new"), _explained(entry):
-        yield from _repin(clone, entry, own, accept=accept)
-
-
-@contextmanager
-def _explained(entry: Published) -> Iterator[None]:
-    """Add to an error of the publisher what the state of the disk is."""
     try:
-        yield
+        with clone.alone(f"{name}.new"):
+            yield from _repin(clone, entry, own, accept=accept)
     except SourceError as error:
-        raise CheckpointError(
-            f"{entry.name}: {error.what}",
-            *error.details,
-            _AS_IT_WAS,
-            f"Next: try again later, or check the address in sources/{entry.name}.dvc.",
-        ) from error
+        later = f"Next: try again later, or check the address in sources/{name}.dvc."
+        raise CheckpointError(f"{name}: {error.what}", *error.details, _AS_IT_WAS, later) from error
 
 
 def _repin(clone: Clone, entry: Published, own: Path | None, *, accept: bool) -> Iterator[str]:
@@ -97,7 +86,7 @@ def _comparison(clone: Clone, entry: Published, new: Release, head: Head) -> Ite
     """Yield what is pinned above what is served, for all that differs."""
     yield f"{entry.name}: the publisher serves another file than the pinned one"
     if entry.archive:
-        yield from _rows(f"{entry.name}, the archive", drift.pin_of(clone, entry), new.digest)
+        yield from _rows(f"{entry.name}, the archive", clone.published_pin(entry), new.digest)
     for file, digest in _changed(clone, new).items():
         yield from _rows(file.path, clone.pin(file), digest)
     kinds = {"md5": head.md5, "sha256": head.sha256, "ETag": head.etag, "modified": head.modified}
@@ -125,7 +114,7 @@ def _accept(clone: Clone, entry: Published, new: Release, head: Head) -> None:
         cached = {file: _keep_old(clone, file, undo) for file in changed}
         for file, digest in changed.items():
             clone.cache.add(new.files[file][0], digest.md5)
-        _write_lock(clone.root / lock.LOCK, {file.path: digest for file, digest in changed.items()})
+        _write_lock(clone.root / lock.LOCK, {file.path: changed[file] for file in changed})
         replace_sha256(clone.root, entry, new)
         lock.write(clone.root)
         if head != Head():  # the user's own file says nothing about the publisher's
@@ -157,10 +146,10 @@ def _keep_old(clone: Clone, file: Checkpoint, undo: ExitStack) -> Outcome | None
 def _write_lock(path: Path, new: Mapping[str, Digest]) -> None:
     """Write hashes and sizes of outs, by path."""
     document = documents.editable(path)
-    outs = [out for stage in document["stages"].values() for out in stage.get("outs", [])]
-    for out in outs:
-        if digest := new.get(out["path"]):
-            out.update(md5=digest.md5, size=digest.size)
+    for stage in document["stages"].values():
+        for out in stage.get("outs", []):
+            if digest := new.get(out["path"]):
+                out.update(md5=digest.md5, size=digest.size)
     replace(path, documents.dumped(document).encode())
 
 
@@ -184,9 +173,6 @@ def replace_sha256(root: Path, entry: Published, new: Release) -> None:
 
 def _repinned(entry: Published, new: Release) -> Published:
     """Return the entry with the new sha256 wherever one is pinned."""
-    files = (
-        dataclasses.replace(file, sha256=file.sha256 and new.files[file][1].sha256)
-        for file in entry.files
-    )
-    whole = entry.sha256 and new.digest.sha256
-    return dataclasses.replace(entry, files=tuple(files), sha256=whole)
+    digests = {file: file.sha256 and new.files[file][1].sha256 for file in entry.files}
+    files = tuple(dataclasses.replace(file, sha256=digest) for file, digest in digests.items())
+    return dataclasses.replace(entry, files=files, sha256=entry.sha256 and new.digest.sha256)

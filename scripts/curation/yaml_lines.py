@@ -6,8 +6,8 @@ is parsed and compared with the intended document.
 
 from __future__ import annotations
 
-import copy
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -18,8 +18,6 @@ from scripts.console.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-_WIDEST = 10_000  # columns; nothing is folded
 
 
 def add(text: str, section: str, entry: Mapping[str, Any], *, after: str = "") -> str:
@@ -39,7 +37,7 @@ def add(text: str, section: str, entry: Mapping[str, Any], *, after: str = "") -
     ending = "\r\n" if "\r\n" in text else "\n"
     block = [" " * column + line + ending for line in _written(entry)]
     lines[at:at] = [ending, *block] if spaced else block
-    return _checked(text, section, lines, lambda found: found.update(copy.deepcopy(dict(entry))))
+    return _checked(text, section, lines, lambda found: {**found, **entry})
 
 
 def drop(text: str, section: str, name: str) -> str:
@@ -60,7 +58,9 @@ def drop(text: str, section: str, name: str) -> str:
     if len(siblings) == 1:
         line, colon = _line(head), head.end_mark.column
         lines[line] = f"{lines[line][:colon]}: {{}}{lines[line][colon + 1 :]}"
-    return _checked(text, section, lines, lambda found: found.pop(name))
+    return _checked(
+        text, section, lines, lambda found: {k: v for k, v in found.items() if k != name}
+    )
 
 
 def _section(text: str, name: str) -> tuple[yaml.Node, list[tuple[yaml.Node, yaml.Node]]]:
@@ -68,10 +68,10 @@ def _section(text: str, name: str) -> tuple[yaml.Node, list[tuple[yaml.Node, yam
     root = documents.nodes(text)
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     for key, value in pairs:
-        if key.value == name and not (value.value and value.flow_style):
-            return key, value.value if isinstance(value, yaml.MappingNode) else []
         if key.value == name:
-            raise _refusal(name)
+            if value.value and value.flow_style:
+                raise _refusal(name)
+            return key, value.value if isinstance(value, yaml.MappingNode) else []
     raise UsageError(f"there is no map named {name}", "Nothing was changed.")
 
 
@@ -101,24 +101,20 @@ def _written(entry: Mapping[str, Any]) -> list[str]:
     """Return the lines of an entry in the form of this repository's files."""
     form, stream = YAML(), io.StringIO()
     form.indent(mapping=2, sequence=4, offset=2)
-    form.width = _WIDEST
+    form.width = 10_000  # columns; nothing is folded
     form.dump(dict(entry), stream)
     return stream.getvalue().splitlines()
 
 
 def _checked(
-    text: str, section: str, lines: list[str], change: Callable[[dict[str, Any]], object]
+    text: str, section: str, lines: list[str], change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> str:
     edited, intended = "".join(lines), documents.data(text)
-    intended[section] = intended[section] or {}
-    change(intended[section])
-    try:
-        right = documents.data(edited) == intended
-    except yaml.YAMLError:
-        right = False
-    if not right:
-        raise _refusal(section)
-    return edited
+    intended[section] = change(intended[section] or {})
+    with suppress(yaml.YAMLError):
+        if documents.data(edited) == intended:
+            return edited
+    raise _refusal(section)
 
 
 def _refusal(section: str) -> UsageError:

@@ -19,7 +19,7 @@ from tests.world.checkpoints import files
 from tests.world.processes import without_root
 
 if TYPE_CHECKING:
-    from scripts.checkout.outcome import Outcome
+    from scripts.checkout.workspace import Outcome
     from scripts.files.digests import Digest
     from tests.world import World
     from tests.world.clones import TestClone

@@ -1,11 +1,11 @@
-"""scripts.checkout.outcome: what a command prints about a file."""
+"""scripts.checkout.workspace: what a command prints about a file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from scripts.catalogue.pins import Pin
-from scripts.checkout.outcome import Origin, Outcome, report
+from scripts.checkout.workspace import Origin, Outcome, report
 
 if TYPE_CHECKING:
     from pathlib import Path
