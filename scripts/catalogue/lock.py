@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import artifacts, inventory, params, pins, stages
+from scripts.catalogue import inventory, params, pins, stages
 from scripts.catalogue.documents import dumped, editable, load_as_dvc
 from scripts.catalogue.inventory import INVENTORY
 from scripts.catalogue.params import TREE
@@ -43,9 +43,8 @@ def render(root: Path) -> dict[str, str]:
     known ones in their order, new ones behind them, as DVC does. Raises CatalogueError or
     DiskError.
     """
-    values = load_as_dvc(root / "params.yaml")
     listed, facts = _facts(root)
-    declared = stages.read(root / "dvc.yaml", values)
+    declared = stages.read(root / "dvc.yaml", load_as_dvc(root / "params.yaml"))
     lock, seal = editable(root / LOCK), editable(root / SEAL)
     known = lock["stages"]
     _refuse(LOCK, (fault for name, part in known.items() for fault in _faults(name, part)))
@@ -58,11 +57,8 @@ def render(root: Path) -> dict[str, str]:
                 digest = digests.of_file(root / path, sha256=False)
             facts[path] = _identity(digest.md5, digest.size)
     _refuse(SEAL, _lacking(tracked, facts))
-    _refuse("dvc.yaml", (fault for stage in declared for fault in _vain(stage, values, facts)))
-    entries = {
-        stage.name: _entry(stage, _rows(known.get(stage.name, {})), values, facts)
-        for stage in sealed
-    }
+    _refuse("dvc.yaml", (f"{s.name}: {f}" for s in declared for f in _lacking(s.deps, facts)))
+    entries = {s.name: _entry(s, _rows(known.get(s.name, {})), facts) for s in sealed}
     kept = [name for name in known if name in entries]
     lock["stages"] = {name: entries[name] for name in dict.fromkeys([*kept, *entries])}
     for row in _rows(seal):
@@ -83,7 +79,7 @@ def write(root: Path) -> list[str]:
 def _facts(root: Path) -> tuple[str, dict[str, Identity]]:
     """Return the inventory, and what DVC records of each path that need not be read for it."""
     holds, pinned = params.read(root / "params.yaml"), pins.read(root / LOCK)
-    listed = inventory.inventory(holds, pinned, artifacts.read(root / "dvc.yaml"))
+    listed = inventory.render(root)
     tree = {path: pin for path, pin in pinned.items() if path in holds.files}
     sizes = [pin.size for pin in tree.values() if pin.size is not None]
     whole = sum(sizes) if len(sizes) == len(tree) else None
@@ -96,12 +92,6 @@ def _facts(root: Path) -> tuple[str, dict[str, Identity]]:
 
 def _identity(md5: str, size: int | None) -> Identity:
     return {"md5": md5} | ({} if size is None else {"size": size})
-
-
-def _vain(stage: Stage, values: Any, facts: Mapping[str, Identity]) -> list[str]:  # noqa: ANN401
-    """Return each key of params.yaml and each dependency that a stage names in vain."""
-    keys = [f"params.yaml has no {key}" for key in stage.params if _get(values, key) is None]
-    return [f"{stage.name}: {fault}" for fault in (*keys, *_lacking(stage.deps, facts))]
 
 
 def _lacking(paths: Iterable[str], facts: Mapping[str, Identity]) -> Iterator[str]:
@@ -122,34 +112,25 @@ def _faults(name: str, part: Any) -> Iterator[str]:  # noqa: ANN401
         return
     for kind in ("deps", "outs"):
         rows = part.get(kind, [])
-        if not isinstance(rows, list) or not all(_has_path(row) for row in rows):
+        maps = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+        if not maps or not all(isinstance(row.get("path"), str) for row in rows):
             yield f"{name}: {kind} is not a list of maps with a path"
-
-
-def _has_path(row: Any) -> bool:  # noqa: ANN401
-    return isinstance(row, dict) and isinstance(row.get("path"), str)
 
 
 def _rows(part: Mapping[str, Any]) -> list[Any]:
     return [*part.get("deps", []), *part.get("outs", [])]
 
 
-def _entry(
-    stage: Stage,
-    known: list[Any],
-    values: Any,  # noqa: ANN401 - of params.yaml
-    facts: Mapping[str, Identity],
-) -> dict[str, Any]:
+def _entry(stage: Stage, known: list[Any], facts: Mapping[str, Identity]) -> dict[str, Any]:
     """Return the lock's entry of a stage; `known` are its rows so far, kept where still right."""
     rows = {path: {"path": path, "hash": "md5"} for path in (*stage.deps, *stage.outs)}
     rows |= {row["path"]: row for row in known}
     for path in (*stage.deps, *stage.outs):
         _record(rows[path], facts[path], in_place=False)
-    named = {key: copy.deepcopy(_get(values, key)) for key in stage.params}
     parts = {
         "cmd": stage.cmd,
         "deps": [rows[path] for path in stage.deps],
-        "params": {"params.yaml": named} if named else {},
+        "params": {"params.yaml": copy.deepcopy(stage.params)} if stage.params else {},
         "outs": [rows[path] for path in stage.outs],
     }
     return {kind: part for kind, part in parts.items() if part}
@@ -164,10 +145,3 @@ def _record(row: Any, identity: Identity, *, in_place: bool) -> None:  # noqa: A
         if key not in identity or not in_place:
             row.pop(key, None)
     row.update(identity)
-
-
-def _get(values: Any, key: str) -> Any:  # noqa: ANN401 - any value a yaml file can hold
-    """Return the value of a dotted key, or None: params.yaml holds no null."""
-    for name in key.split("."):
-        values = values.get(name) if isinstance(values, dict) else None
-    return values

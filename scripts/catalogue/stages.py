@@ -7,7 +7,7 @@ ${item.FIELD}. Whatever else DVC could resolve is refused: no stage is read diff
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -25,19 +25,19 @@ _KNOWN = {"cmd", "deps", "params", *_OUTS, "always_changed", "desc", "frozen", "
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its command; paths of deps and outs, and keys of params.yaml, each sorted."""
+    """One stage: its command; paths of deps and outs, and values of params.yaml, each sorted."""
 
     name: str
     cmd: str
     deps: tuple[str, ...] = ()
-    params: tuple[str, ...] = ()
     outs: tuple[str, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)  # by their keys
 
 
 def read(path: Path, params: Mapping[str, Any]) -> list[Stage]:
     """Return the stages of dvc.yaml in its order; raise CatalogueError with every fault.
 
-    `params` is the content of params.yaml, for the templates.
+    `params` is the content of params.yaml.
     """
     document = load_as_dvc(path)
     declared = document.get("stages") if isinstance(document, dict) else None
@@ -58,7 +58,7 @@ def read(path: Path, params: Mapping[str, Any]) -> list[Stage]:
 def _expanded(name: str, body: Any, params: Mapping[str, Any]) -> Iterator[Stage]:  # noqa: ANN401
     """Yield each stage that an entry declares; raise ValueError."""
     if not isinstance(body, dict) or "foreach" not in body:
-        yield _stage(name, body, {})
+        yield _stage(name, body, {}, params)
         return
     _refuse_unknown(body, {"foreach", "do"})
     over = re.fullmatch(r"\$\{(\w+)\}", str(body["foreach"]))
@@ -68,16 +68,27 @@ def _expanded(name: str, body: Any, params: Mapping[str, Any]) -> Iterator[Stage
     for key, item in items.items():
         fields = item.items() if isinstance(item, dict) else ()
         texts = {f"item.{field}": text for field, text in fields if isinstance(text, str)}
-        yield _stage(f"{name}@{_text(key, {}, 'key: ')}", body.get("do"), {"key": key, **texts})
+        texts["key"] = _text(key, {}, "key: ")
+        yield _stage(f"{name}@{key}", body.get("do"), texts, params)
 
 
-def _stage(name: str, body: Any, names: Mapping[str, str]) -> Stage:  # noqa: ANN401
+def _stage(name: str, body: Any, names: Mapping[str, str], params: Mapping[str, Any]) -> Stage:  # noqa: ANN401
     if not isinstance(body, dict):
         raise ValueError("not a map")  # noqa: TRY004 - a fault of the file
     _refuse_unknown(body, _KNOWN)
-    deps, params, *outs = (_texts(body, kind, names) for kind in ("deps", "params", *_OUTS))
-    rows = (deps, params, chain(*outs))
-    return Stage(name, _text(body.get("cmd"), names, "cmd: "), *(tuple(sorted(r)) for r in rows))
+    keys, deps, *outs = (sorted(_texts(body, kind, names)) for kind in ("params", "deps", *_OUTS))
+    values = {key: _value(params, key) for key in keys}
+    if missing := [key for key, value in values.items() if value is None]:
+        raise ValueError(f"params.yaml has no {', '.join(missing)}")
+    cmd = _text(body.get("cmd"), names, "cmd: ")
+    return Stage(name, cmd, tuple(deps), tuple(sorted(chain(*outs))), values)
+
+
+def _value(params: Any, key: str) -> Any:  # noqa: ANN401 - any value a yaml file can hold
+    """Return the value of a dotted key, or None: params.yaml holds no null."""
+    for name in key.split("."):
+        params = params.get(name) if isinstance(params, dict) else None
+    return params
 
 
 def _refuse_unknown(body: dict[str, Any], known: set[str]) -> None:

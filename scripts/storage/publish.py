@@ -43,13 +43,10 @@ def repair(cache: Cache, remote: Remote, damaged: Sequence[RemoteObject]) -> int
 
     One that the cache lacks stays as it is, with a note. The cache's bytes are hashed first.
     """
-    good = []
+    good = [item for item in damaged if _cached(cache, item)]
     for item in damaged:
-        if _cached(cache, item):
-            note(f"{item.path}: replacing it in {remote.name}")
-            good.append(item)
-        else:
-            note(f"{item.path}: not replaced: this clone's cache does not have it")
+        lacking = "not replaced: this clone's cache does not have it"
+        note(f"{item.path}: {f'replacing it in {remote.name}' if item in good else lacking}")
     remote.send(good, cache.object)
     return len(good)
 
@@ -81,10 +78,11 @@ def publish(pins: Mapping[str, Pin], cache: Cache, remote: Remote, kept: Mapping
 
 def _check(remote: Remote, found: Sequence[RemoteObject], kept: Mapping[str, str]) -> None:
     """Raise CheckpointError unless the remote has all that may be published, and nothing else."""
-    lost = [item.path for item in found if item.path not in kept and item.broken]
+    sent = [item for item in found if item.path not in kept]
+    lost = [item.path for item in sent if item.broken]
     _refuse(
         lost,
-        f"{remote.name}: {len(lost)} of {sum(i.path not in kept for i in found)} files did not arrive",
+        f"{remote.name}: {len(lost)} of {len(sent)} files did not arrive",
         "Next: run again; what has arrived is not sent twice.",
     )
     stray = [f"{item.path}  {item.pin.md5}" for item in found if item.path in kept and item.found]

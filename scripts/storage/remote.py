@@ -24,8 +24,6 @@ from scripts.storage.access import RemoteError, remote_errors, status_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from typing_extensions import Self
-
     from scripts.catalogue.pins import Pin
 
 _CREATE = "storage.objects.create"
@@ -53,9 +51,8 @@ class RemoteObject:
         """One of missing, damaged, proved and held (present, content not proved)."""
         if not self.found:
             return "missing"
-        if self.md5 not in (None, self.pin.md5):
-            return "damaged"
-        if self.size is not None and not self.pin.allows_size(self.size):
+        fits = self.size is None or self.pin.allows_size(self.size)
+        if not fits or self.md5 not in (None, self.pin.md5):
             return "damaged"
         return "proved" if self.md5 else "held"
 
@@ -66,7 +63,7 @@ class RemoteObject:
 
 
 class Remote:
-    """One remote of one clone; a context manager. Every method may raise RemoteError."""
+    """One remote of one clone, to be closed. Every method may raise RemoteError."""
 
     def __init__(self, root: Path, name: str | None) -> None:
         """Open the remote of this name, or the default one."""
@@ -85,11 +82,7 @@ class Remote:
         _check_kind(self.name, self._remote)
         _check_key(self.name, self._remote.config.get("credentialpath"))
 
-    def __enter__(self) -> Self:
-        """Return the remote."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Close DVC's databases."""
         self._repo.close()
 

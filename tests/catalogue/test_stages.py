@@ -39,10 +39,11 @@ def theirs(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Stage]:
 
 
 def _stage(stage: Any) -> Stage:  # noqa: ANN401 - DVC has no types
-    params = [key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params]
-    deps = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
-    outs = [out.def_path for out in stage.outs]
-    return Stage(stage.name, stage.cmd, *(tuple(sorted(rows)) for rows in (deps, params, outs)))
+    params = [dep.read_params() for dep in stage.deps if isinstance(dep, ParamsDependency)]
+    deps = sorted(d.def_path for d in stage.deps if not isinstance(d, ParamsDependency))
+    outs = sorted(out.def_path for out in stage.outs)
+    values = {key: value for read in params for key, value in read.items()}
+    return Stage(stage.name, stage.cmd, tuple(deps), tuple(outs), values)
 
 
 def write(root: Path, text: str) -> None:
