@@ -27,12 +27,10 @@ def render(root: Path, *, time: str | None = None) -> str:
     """
     holds = params.read(root / "params.yaml")
     pinned = {p: pin for p, pin in pins.read(root / "dvc.lock").items() if p in holds.files}
-    described = artifacts.read(root / "dvc.yaml")
+    described = {path: Artifact(path) for path in holds.files} | artifacts.read(root / "dvc.yaml")
     rows = [
-        _component(
-            file, described.get(file.path, Artifact(file.path)), pinned.get(file.path, Pin(None))
-        )
-        | {"externalReferences": list(_references(root, entry, file, described))}
+        _component(file, described[file.path], pinned.get(file.path, Pin(None)))
+        | {"externalReferences": list(_references(root, entry, file, described[file.path].source))}
         for entry in holds.published.values()
         for file in entry.files
     ]
@@ -64,7 +62,7 @@ def _component(file: Checkpoint, described: Artifact, pin: Pin) -> dict[str, Any
 
 
 def _references(
-    root: Path, entry: Published, file: Checkpoint, described: dict[str, Artifact]
+    root: Path, entry: Published, file: Checkpoint, source: str | None
 ) -> Iterator[dict[str, Any]]:
     """Yield where a file is downloaded from, and where its code lives."""
     distribution: dict[str, Any] = {"type": "distribution"}
@@ -74,5 +72,5 @@ def _references(
     if entry.sha256:
         distribution["hashes"] = [{"alg": "SHA-256", "content": entry.sha256}]
     yield distribution
-    if file.path in described and (source := described[file.path].source):
+    if source:
         yield {"type": "vcs", "url": source}
