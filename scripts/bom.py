@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scripts.catalogue import bill
 from scripts.console.command import command, parser
@@ -17,17 +17,14 @@ from scripts.console.errors import UsageError
 from scripts.console.progress import note, say
 from scripts.files.disk import disk_errors, replace
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 @command
-def main(argv: Sequence[str] | None) -> None:
+def main(argv: list[str] | None) -> None:
     """Print the bill of the current folder, or write it to a file."""
     words = parser("bom", __doc__)
     words.add_argument("--output", metavar="FILE", type=Path, help="write to FILE, not to stdout")
     output: Path | None = words.parse_args(argv).output
-    text = bill.render(Path.cwd(), epoch=_epoch())
+    text = bill.render(Path.cwd(), time=_time())
     if output is None:
         say(text.removesuffix("\n"))
         return
@@ -35,14 +32,13 @@ def main(argv: Sequence[str] | None) -> None:
     note(f"wrote {output}")
 
 
-def _epoch() -> int | None:
-    """Return SOURCE_DATE_EPOCH, or None if it is not set; raise UsageError if it is no time."""
+def _time() -> str | None:
+    """Return SOURCE_DATE_EPOCH as a timestamp, if it is set; raise UsageError if it is no time."""
     text = os.environ.get("SOURCE_DATE_EPOCH")
     if text is None:
         return None
     try:
-        bill.time(int(text))
-        return int(text)
+        return datetime.fromtimestamp(int(text), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError) as error:
         what = f"SOURCE_DATE_EPOCH is {text!r:.40}"
         raise UsageError(what, "It is a whole number of seconds since 1970.") from error

@@ -9,25 +9,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scripts.catalogue import lock
 from scripts.console.command import command, parser
 from scripts.console.progress import say
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-_CURRENT = "dvc.lock, models.dvc and models.json are up to date"
-
 
 @command
-def main(argv: Sequence[str] | None) -> None:
+def main(argv: list[str] | None) -> None:
     """Update the files of the current folder and name those that changed."""
     parser("seal", __doc__).parse_args(argv)
     changed = lock.write(Path.cwd())
-    say(f"wrote {', '.join(changed)}" if changed else _CURRENT)
+    current = "dvc.lock, models.dvc and models.json are up to date"
+    say(f"wrote {', '.join(changed)}" if changed else current)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None) -> None:
     options = _parser().parse_args(argv)
     clone = Clone.at(Path.cwd())
     kept = withheld(clone.pins, clone.catalogue, artifacts.read(clone.root / "dvc.yaml"))
-    with Remote(clone.root, options.remote) as remote:
+    with closing(Remote(clone.root, options.remote)) as remote:
         if options.what == "check":
             _check(clone, remote, kept, options)
             return
@@ -90,13 +91,9 @@ def _next(seen: Survey, kept: set[str], stages: Mapping[str, str]) -> Iterator[s
 def _parser() -> argparse.ArgumentParser:
     words = parser("team", __doc__)
     what = words.add_subparsers(dest="what", required=True)
-    form = argparse.RawDescriptionHelpFormatter
-    check = what.add_parser(
-        "check", help="report what a remote holds", description=_CHECK, formatter_class=form
-    )
-    out = what.add_parser(
-        "publish", help="push all shareable files", description=_PUBLISH, formatter_class=form
-    )
+    check = what.add_parser("check", help="report what a remote holds", description=_CHECK)
+    out = what.add_parser("publish", help="push all shareable files", description=_PUBLISH)
+    check.formatter_class = out.formatter_class = words.formatter_class
     check.add_argument("-r", "--remote", metavar="NAME", type=_name, help="default: the team's")
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     check.add_argument("--read", action="store_true", help="hash objects that no header proves")

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scripts.catalogue import inventory, params
 from scripts.console.command import command, parser
 from scripts.console.progress import note, say
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 @command
-def main(argv: Sequence[str] | None) -> None:
+def main(argv: list[str] | None) -> None:
     """Check the tree of the current folder, then write its inventory."""
     parser("tree", __doc__).parse_args(argv)
     root = Path.cwd()

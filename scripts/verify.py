@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scripts.checkout.inspection import Finding
 
 _EXIT = "exit code: 0 every file present is right, 1 a file is wrong (or still is), 2 usage"
+_NAMES = "a key of params.yaml (default: all)"
 _REPAIR = "replace wrong files from cache, team or publisher; they go to quarantine/"
 _BEFORE = "Every file is where it was, and DVC no longer trusts a wrong one."
 _AFTER = "Replaced files are in quarantine/, the others are where they were."
@@ -41,9 +42,7 @@ _AFTER = "Replaced files are in quarantine/, the others are where they were."
 def main(argv: Sequence[str] | None) -> None:
     """Hash files, repair them if asked to, and report what was found."""
     words = parser("verify", __doc__, epilog=_EXIT)
-    words.add_argument(
-        "names", metavar="NAME", nargs="*", help="a key of params.yaml (default: all)"
-    )
+    words.add_argument("names", metavar="NAME", nargs="*", help=_NAMES)
     words.add_argument("--repair", action="store_true", help=_REPAIR)
     words.add_argument("--json", action="store_true", help="print every place as JSON")
     given = words.parse_args(argv)
@@ -59,7 +58,11 @@ def main(argv: Sequence[str] | None) -> None:
         say(json.dumps(report, indent=2))
     else:
         _show(clone, found)
-    bad = _bad(found, required)
+    bad = {
+        path: state
+        for path, state in states(found).items()
+        if state in (WRONG, UNREADABLE) or (state == MISSING and path in required)
+    }
     if bad or listed:
         raise _failure(found, bad, listed, repaired=given.repair)
 
@@ -91,13 +94,6 @@ def _rows(clone: Clone, found: Sequence[Finding]) -> list[dict[str, Any]]:
         }
         for finding in found
     ]
-
-
-def _bad(found: Sequence[Finding], required: set[str]) -> dict[str, str]:
-    """Return path -> state of files at fault; a missing one is, if it is required."""
-    by_file = states(found)
-    bad = {path: state for path, state in by_file.items() if state in (WRONG, UNREADABLE)}
-    return bad | {path: MISSING for path in required if by_file[path] == MISSING}
 
 
 def _failure(

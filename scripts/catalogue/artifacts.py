@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import licences
 from scripts.catalogue.documents import load
@@ -64,17 +64,15 @@ def _notice(artifact: Artifact) -> str:
     return f"licence of {artifact.family or artifact.path}: {what}{where}"
 
 
-def _artifact(entry: dict[str, object]) -> Artifact:
+def _artifact(entry: dict[str, Any]) -> Artifact:
     labels, meta = entry.get("labels"), entry["meta"]
-    fields = meta if isinstance(meta, dict) else {}
-    first = labels[0] if isinstance(labels, list) and labels else ""
     return Artifact(
-        path=str(entry["path"]),
+        path=entry["path"],
         desc=str(entry.get("desc") or ""),
-        family=str(first),
-        license=_text(fields.get("license")),
-        license_note=str(fields.get("license_note") or ""),
-        source=_text(fields.get("source")),
+        family=str(labels[0]) if isinstance(labels, list) and labels else "",
+        license=_text(meta.get("license")),
+        license_note=str(meta.get("license_note") or ""),
+        source=_text(meta.get("source")),
     )
 
 

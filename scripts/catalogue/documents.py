@@ -66,6 +66,21 @@ def nodes(text: str) -> yaml.Node | None:
     return node
 
 
+def line_of(node: yaml.Node) -> int:
+    """Return the line of a node, from 1."""
+    return int(node.start_mark.line) + 1
+
+
+def is_text(node: yaml.Node) -> bool:
+    """Tell whether a node is a text."""
+    return isinstance(node, yaml.ScalarNode) and node.tag.endswith(":str")
+
+
+def shown(node: yaml.Node) -> str:
+    """Return a node as a message shows it."""
+    return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or map"
+
+
 def dumped(document: Any) -> str:  # noqa: ANN401
     """Return the document as DVC itself would write it."""
     stream = io.StringIO()

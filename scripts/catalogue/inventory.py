@@ -5,23 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from scripts.catalogue import artifacts, params, pins
 from scripts.catalogue.params import TREE, Catalogue
 from scripts.console.errors import CheckpointError
 from scripts.files.disk import disk_errors, is_file, replace
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from scripts.catalogue.artifacts import Artifact
-    from scripts.catalogue.pins import Pin
-
 INVENTORY = "models.json"
-RESTORE = (  # neither `dvc checkout` nor `dvc pull` does
-    f"`git checkout {INVENTORY}`; if you changed the catalogue, `python -m scripts.seal`"
-)
+# Neither `dvc checkout` nor `dvc pull` restores it.
+RESTORE = f"`git checkout {INVENTORY}`; if you changed the catalogue, `python -m scripts.seal`"
 
 
 def names(root: Path) -> set[str]:
@@ -44,9 +36,7 @@ def check(root: Path, holds: Catalogue) -> None:
     found = names(root)
     folders = {f"{folder}/" for path in holds.files for folder in PurePosixPath(path).parents}
     stray = sorted(found - holds.files.keys() - folders)
-    missing = sorted(
-        path for path in holds.files if path not in found or not (root / path).exists()
-    )
+    missing = sorted(p for p in holds.files if p not in found or not (root / p).exists())
     if not stray and not missing:
         return
     raise CheckpointError(
@@ -59,10 +49,13 @@ def check(root: Path, holds: Catalogue) -> None:
     )
 
 
-def inventory(
-    holds: Catalogue, pinned: Mapping[str, Pin], described: Mapping[str, Artifact]
-) -> str:
-    """Return models.json: a function of catalogue, lock and artifacts alone, sorted by path."""
+def render(root: Path) -> str:
+    """Return models.json: a function of catalogue, lock and artifacts alone, sorted by path.
+
+    Raises CatalogueError.
+    """
+    holds, pinned = params.read(root / "params.yaml"), pins.read(root / "dvc.lock")
+    described = artifacts.read(root / "dvc.yaml")
     rows = [
         {
             "path": path,
@@ -76,33 +69,23 @@ def inventory(
     return json.dumps({"files": rows}, indent=2) + "\n"
 
 
-def render(root: Path) -> str:
-    """Return the inventory of the clone at `root`; raise CatalogueError."""
-    holds = params.read(root / "params.yaml")
-    return inventory(holds, pins.read(root / "dvc.lock"), artifacts.read(root / "dvc.yaml"))
-
-
 def fault(root: Path) -> str | None:
     """Return the fault of models.json (missing, outdated, a link), or None.
 
     Raises CatalogueError or DiskError.
     """
-    return _fault(root / INVENTORY, render(root).encode())
-
-
-def write(root: Path) -> str | None:
-    """Write models.json if it has a fault, and return that; raise CatalogueError or DiskError."""
-    right = render(root).encode()
-    found = _fault(root / INVENTORY, right)
-    if found:
-        replace(root / INVENTORY, right)
-    return found
-
-
-def _fault(path: Path, right: bytes) -> str | None:
+    path, right = root / INVENTORY, render(root).encode()
     if not is_file(path):
         return "missing"
     if path.is_symlink():  # as DVC made it while models.json was in its cache
         return "a link"
     with disk_errors(path):
         return None if path.read_bytes() == right else "outdated"
+
+
+def write(root: Path) -> str | None:
+    """Write models.json if it has a fault, and return that; raise CatalogueError or DiskError."""
+    found = fault(root)
+    if found:
+        replace(root / INVENTORY, render(root).encode())
+    return found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import yaml
 
-from scripts.catalogue.documents import compose
-from scripts.catalogue.nodes import NodeReader, is_text, line_of, number_in, shown
+from scripts.catalogue.documents import compose, is_text, line_of, shown
 from scripts.catalogue.urls import is_safe
 from scripts.console.errors import CatalogueError, UsageError
 
@@ -97,24 +97,63 @@ def read(path: Path) -> Catalogue:
     """Return the catalogue that params.yaml holds, or raise CatalogueError with every fault."""
     reader = _Reader()
     root = reader.fields(compose(path), path.name, {"archives", "checkpoints", "network"})
-    published = {
-        str(name.value): reader.published(name, node, archive=archive)
-        for key, archive in (("checkpoints", False), ("archives", True))
-        for name, node in reader.entries(root.get(key), key, optional=archive)
-    }
+    published = [
+        reader.published(key, node, archive=archive)
+        for section, archive in (("checkpoints", False), ("archives", True))
+        if section in root or not archive
+        for key, node in reader.entries(root.get(section), section)
+    ]
     network = reader.network(root.get("network"))
     if reader.faults:
         ordered = [f"line {line}: {text}" for line, text in sorted(reader.faults)]
         raise CatalogueError(path.name, ordered)
-    return Catalogue(published, network)
+    return Catalogue({entry.name: entry for entry in published}, network)
 
 
 @dataclass
-class _Reader(NodeReader):
-    """Read params.yaml; its names, and its paths with their folders, are checked for clashes."""
+class _Reader:
+    """Read the nodes of params.yaml; collect every fault as (line, text)."""
 
+    faults: list[tuple[int, str]] = field(default_factory=list)
     _names: dict[str, int] = field(default_factory=dict)
-    _taken: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    _taken: dict[str, tuple[str, str, int]] = field(default_factory=dict)  # paths and folders
+
+    def fault(self, node: yaml.Node | None, text: str) -> None:
+        """Add a fault in the line of a node."""
+        self.faults.append((line_of(node) if node else 1, text))
+
+    def entries(self, node: yaml.Node | None, where: str) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+        """Yield keys and values of a map whose keys are texts and stand once."""
+        if not isinstance(node, yaml.MappingNode):
+            self.fault(node, f"{where}: not a map of names")
+            return
+        seen: set[str] = set()
+        for key, value in node.value:
+            if not is_text(key):
+                self.fault(key, f"{where}: the key {shown(key)} is not a text")
+            elif key.value in seen:
+                self.fault(key, f"{where}: duplicate key {key.value}")
+            else:
+                seen.add(key.value)
+                yield key, value
+
+    def fields(self, node: yaml.Node | None, where: str, known: set[str]) -> dict[str, yaml.Node]:
+        """Return a map by key; keys that are not `known` are faults."""
+        fields = {}
+        for key, value in self.entries(node, where):
+            fields[key.value] = value
+            if key.value not in known:
+                names = ", ".join(sorted(known))
+                self.fault(key, f"{where}: unknown key {key.value} (known: {names})")
+        return fields
+
+    def text(self, fields: dict[str, yaml.Node], key: str, parent: yaml.Node, where: str) -> str:
+        """Return a text that is not empty; without one, a fault and an empty text."""
+        node = fields.get(key)
+        if node and is_text(node) and node.value:
+            return str(node.value)
+        self.fault(node or parent, f"{where}.{key}: {'not a text' if node else 'missing'}")
+        return ""
 
     def published(self, key: yaml.Node, node: yaml.Node, *, archive: bool) -> Published:
         name = str(key.value)
@@ -134,31 +173,27 @@ class _Reader(NodeReader):
         return Published(name, files, archive=True, sha256=sha256)
 
     def _members(self, name: str, nodes: list[yaml.Node]) -> Iterator[Checkpoint]:
-        seen: set[str] = set()
+        seen: set[str | None] = set()
         for number, node in enumerate(nodes):
             file = self.checkpoint(f"{name}.members[{number}]", node, archive=True)
-            if file.member in seen:
+            if file.member and file.member in seen:
                 self.fault(node, f"{name}: duplicate member {file.member}")
-            if file.member:
-                seen.add(file.member)
+            seen.add(file.member)
             yield file
 
     def checkpoint(self, where: str, node: yaml.Node, *, archive: bool = False) -> Checkpoint:
-        known = {"path", "sha256"} | ({"member"} if archive else set())
-        fields = self.fields(node, where, known)
-        path = self.text(fields.get("path"), node, f"{where}.path")
+        fields = self.fields(node, where, {"path", "sha256", *(["member"] if archive else [])})
+        path = self.text(fields, "path", node, where)
         if path:
             self._check_path(fields["path"], f"{where}.path", path)
-        member = self.text(fields.get("member"), node, f"{where}.member") if archive else None
+        member = self.text(fields, "member", node, where) if archive else None
         return Checkpoint(path, self._sha256(fields, where), member)
 
     def _sha256(self, fields: dict[str, yaml.Node], where: str) -> str | None:
         node = fields.get("sha256")
-        if node is None:
-            return None
-        if not is_text(node) or not _SHA256.fullmatch(str(node.value)):
+        if node and not (is_text(node) and _SHA256.fullmatch(node.value)):
             self.fault(node, f"{where}.sha256: not 64 lower-case hex digits in quotes")
-        return str(node.value)
+        return str(node.value) if node else None
 
     def _check_path(self, node: yaml.Node, where: str, path: str) -> None:
         parts = path.split("/")
@@ -192,13 +227,13 @@ class _Reader(NodeReader):
         fields = self.fields(node, "network", {*LIMITS, "mirrors"}) if node else {}
         given: dict[str, float] = {}
         for name in LIMITS.keys() & fields.keys():
-            kind, low, high = LIMITS[name]
-            value = number_in(fields[name], kind)
-            if low <= value <= high:
-                given[name] = value
-            else:
+            node, (kind, low, high) = fields[name], LIMITS[name]
+            with suppress(ValueError, TypeError):  # TypeError: a list or map
+                if low <= (value := kind(node.value)) <= high:
+                    given[name] = value
+            if name not in given:
                 expected = f"a {'whole ' if kind is int else ''}number from {low} to {high}"
-                self.fault(fields[name], f"network.{name}: {shown(fields[name])} is not {expected}")
+                self.fault(node, f"network.{name}: {shown(node)} is not {expected}")
         mirrors = tuple(self._mirrors(fields.get("mirrors")))
         return Network(**given, mirrors=mirrors)  # type: ignore[arg-type] # whole numbers were read as int
 

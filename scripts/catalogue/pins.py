@@ -10,6 +10,7 @@ from scripts.catalogue.documents import load
 from scripts.console.errors import CatalogueError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from scripts.files.digests import Digest
@@ -65,16 +66,14 @@ def read(lock: Path) -> dict[str, Pin]:
     return pins
 
 
-def _outs(document: object, faults: list[str]) -> list[tuple[str, dict[str, Any]]]:
+def _outs(document: object, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     stages = document.get("stages") if isinstance(document, dict) else None
     if not isinstance(stages, dict):
         faults.append("no map of stages")
-        return []
-    found: list[tuple[str, dict[str, Any]]] = []
+        return
     for name, stage in stages.items():
         outs = stage.get("outs", []) if isinstance(stage, dict) else None
         if not isinstance(outs, list) or not all(isinstance(out, dict) for out in outs):
             faults.append(f"{name}: outs is not a list of maps")
         else:
-            found += [(str(name), out) for out in outs]
-    return found
+            yield from ((str(name), out) for out in outs)

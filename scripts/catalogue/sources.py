@@ -6,8 +6,6 @@ URL is that of a page (Dropbox, Drive), DVC records the page; here the file behi
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,14 +105,7 @@ def _mirrors(rows: object, faults: list[str]) -> Iterator[Mirror]:
 
 def _md5(document: dict[str, Any]) -> str:
     """Return the hash by which DVC recognises a .dvc file."""
+    from dvc.utils import dict_md5  # noqa: PLC0415 - only where a source is recorded
+
     fields = {key: value for key, value in document.items() if (key, value) != ("wdir", ".")}
-    text = json.dumps(_hashed(fields), sort_keys=True)
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _hashed(value: Any) -> Any:  # noqa: ANN401 - any value a yaml file can hold
-    if isinstance(value, list):
-        return [_hashed(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _hashed(each) for key, each in value.items() if key not in _NOT_HASHED}
-    return value
+    return str(dict_md5(fields, exclude=_NOT_HASHED))

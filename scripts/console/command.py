@@ -12,16 +12,16 @@ from scripts.console.errors import CheckpointError, StoppedError
 from scripts.console.progress import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 _NO_READER = 141  # the exit code in a shell: 128 + SIGPIPE
 
 
-def command(body: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
+def command(body: Callable[[list[str] | None], None]) -> Callable[..., int]:
     """Return a `main` that shows an error of `body` on stderr; exit code 0, or the error's."""
 
     @wraps(body)
-    def main(argv: Sequence[str] | None = None) -> int:
+    def main(argv: list[str] | None = None) -> int:
         try:
             try:
                 body(argv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -28,8 +29,14 @@ _OFFLINE = (
     requests.ConnectionError,
     requests.Timeout,
 )
-_NO_ACCOUNT = (401, "401")  # as gcsfs and aiohttp have it
-_FORBIDDEN = (403, "403")
+ROLES = (
+    "Next: ask its owner for roles/storage.objectViewer to pull, and for",
+    "roles/storage.objectUser to push (of a folder: the permissions).",
+)
+_NETWORK = (
+    "Next: check the network and HTTPS_PROXY, then run again. Files that are in the cache",
+    "need no network: `dvc checkout`.",
+)
 
 
 class RemoteError(CheckpointError):
@@ -56,11 +63,18 @@ def _explained(name: str, url: str, error: BaseException, *, writing: bool) -> t
     """Return the headline and its details for what a library raised, with secrets masked."""
     what = masked(" ".join(str(error).split()))[:200] or type(error).__name__
     what = what.removeprefix("config file error: ")
+    status = status_of(error)
     if isinstance(error, (NoRemoteError, RemoteNotFoundError)):
-        return f"{name}: {what.partition(' Create a')[0]}", _LIST
-    if isinstance(error, GoogleAuthError) or status_of(error) in _NO_ACCOUNT:
-        return f"{name}: {url} does not recognise your account: {what}", *_account(name)
-    if _forbids(error):
+        step = "Next: choose one that `dvc remote list` shows."
+        return f"{name}: {what.partition(' Create a')[0]}", step
+    if isinstance(error, GoogleAuthError) or status == HTTPStatus.UNAUTHORIZED:
+        return (
+            f"{name}: {url} does not recognise your account: {what}",
+            "Next: `gcloud auth application-default login`, or name a service account's file:",
+            f"`dvc remote modify --local {name} credentialpath FILE`.",
+        )
+    forbidden = status == HTTPStatus.FORBIDDEN or str(error).startswith("Forbidden")
+    if forbidden or isinstance(error, PermissionError):
         verb = "write" if writing else "read"
         return f"{name}: no permission to {verb} {url}: {what}", *ROLES
     if isinstance(error, FileNotFoundError):
@@ -71,18 +85,6 @@ def _explained(name: str, url: str, error: BaseException, *, writing: bool) -> t
     return f"{name}: {url} cannot be used: {what}", _step(error)
 
 
-def _forbids(error: BaseException) -> bool:
-    stated = status_of(error) in _FORBIDDEN or str(error).startswith("Forbidden")
-    return stated or isinstance(error, PermissionError)
-
-
-def _account(name: str) -> tuple[str, str]:
-    return (
-        "Next: `gcloud auth application-default login`, or name a service account's file:",
-        f"`dvc remote modify --local {name} credentialpath FILE`.",
-    )
-
-
 def _step(error: BaseException) -> str:
     if isinstance(error, (ImportError, RemoteMissingDepsError)):
         return "Next: install what it names with `python -m pip install`, then run again."
@@ -91,20 +93,9 @@ def _step(error: BaseException) -> str:
     return "Next: check `dvc config --list`."
 
 
-ROLES = (
-    "Next: ask its owner for roles/storage.objectViewer to pull, and for",
-    "roles/storage.objectUser to push (of a folder: the permissions).",
-)
-_NETWORK = (
-    "Next: check the network and HTTPS_PROXY, then run again. Files that are in the cache",
-    "need no network: `dvc checkout`.",
-)
-_LIST = "Next: choose one that `dvc remote list` shows."
-
-
-def status_of(error: BaseException) -> int | str | None:
+def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that an error of gcsfs or aiohttp carries, if any."""
     if isinstance(error, aiohttp.ClientResponseError):
         return error.status
-    code: int | str | None = error.code if isinstance(error, HttpError) else None
-    return code
+    code = error.code if isinstance(error, HttpError) else None
+    return int(code) if code and str(code).isdecimal() else None  # a number, or its digits

@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import stat
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +38,18 @@ from scripts.files.disk import disk_errors, existing
 from scripts.storage.objects import Objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable
 
 _MODE = 0o444  # DVC trusts an object of this mode
+# A state that cannot be written (full disk, locked, not ours) costs time, not correctness.
+# KeyError: a user without an entry in /etc/passwd, as in some containers.
+_STATE_ERRORS = (KeyError, OSError, sqlite3.Error, Timeout, StateError)
+_LINKS: dict[str, Callable[[str, str], object]] = {
+    "reflink": links.reflink,
+    "hardlink": links.hardlink,
+    "symlink": links.symlink,
+    "copy": shutil.copyfile,
+}
 _TYPES = ("reflink", "copy")  # DVC's own order where none is configured
 
 
@@ -49,7 +58,10 @@ class Cache:
 
     def __init__(self, root: Path) -> None:
         """Read the configuration of the clone at `root`; raise CatalogueError if it is invalid."""
-        config = _configuration(root / ".dvc")
+        try:
+            config = Config(str(root / ".dvc"))
+        except (ConfigError, OSError) as error:
+            raise CatalogueError(_at_fault(root / ".dvc"), [masked(str(error))]) from error
         self.root = root
         self.temporary = root / ".dvc" / "tmp" / "fetch"
         section = config["cache"]
@@ -59,7 +71,7 @@ class Cache:
         self.objects = Objects(root, config)
         self._fs = LocalFileSystem()
         self._state: dvc_state.StateBase = dvc_state.StateNoop()
-        with _state_is_optional():
+        with suppress(*_STATE_ERRORS):
             self._state = dvc_state.State(str(root), _state_folder(root, config))
 
     def object(self, md5: str) -> Path:
@@ -68,14 +80,14 @@ class Cache:
 
     def known(self, path: Path) -> str | None:
         """Return the md5 that DVC has recorded of a file, if the file has not changed since."""
-        with _state_is_optional():
+        with suppress(*_STATE_ERRORS):
             _, found = self._state.get(str(path), self._fs)
             return found.value if found and found.name == "md5" else None
         return None
 
     def remember(self, path: Path, md5: str) -> None:
         """Record the md5 of a file in DVC's state, so that DVC does not read it again."""
-        with _state_is_optional():
+        with suppress(*_STATE_ERRORS):
             self._state.save(str(path), self._fs, HashInfo("md5", md5))
 
     def add(self, part: Path, md5: str) -> Path:
@@ -151,14 +163,6 @@ class Cache:
         return target
 
 
-def _configuration(folder: Path) -> Config:
-    """Return the configuration of a clone; raise CatalogueError naming the file at fault."""
-    try:
-        return Config(str(folder))
-    except (ConfigError, OSError) as error:
-        raise CatalogueError(_at_fault(folder), [masked(str(error))]) from error
-
-
 def _at_fault(folder: Path) -> str:
     """Return the configuration file that DVC cannot read."""
     with suppress(ConfigError, OSError):
@@ -171,20 +175,17 @@ def _at_fault(folder: Path) -> str:
     return "the configuration of this user or machine (`dvc config --list --show-origin`)"
 
 
-def _link(source: Path, target: Path, types: list[str] | tuple[str, ...]) -> None:
-    kinds = {"reflink": links.reflink, "hardlink": links.hardlink, "symlink": links.symlink}
-    for kind in types:
-        if kind == "copy":
-            break
-        with suppress(OSError, NotImplementedError):
-            kinds[kind](str(source), str(target))
+def _link(source: Path, target: Path, types: Iterable[str]) -> None:
+    """Link by the first type that works, else copy; raise OSError, and then leave no half copy."""
+    for kind in (*types, "copy"):
+        try:
+            _LINKS[kind](str(source), str(target))
+        except (OSError, NotImplementedError):  # noqa: PERF203 - the next type may work
+            target.unlink(missing_ok=True)
+            if kind == "copy":
+                raise
+        else:
             return
-        target.unlink(missing_ok=True)
-    try:
-        shutil.copyfile(source, target)
-    except OSError:
-        target.unlink(missing_ok=True)  # a full disk: half a copy must not stay
-        raise
 
 
 def move(source: Path, target: Path) -> None:
@@ -210,9 +211,8 @@ def move(source: Path, target: Path) -> None:
 
 def _runs(pid: str) -> bool:
     try:
-        os.kill(int(pid), 0)
-    except PermissionError:
-        return True
+        with suppress(PermissionError):  # it runs, for another user
+            os.kill(int(pid), 0)
     except (ProcessLookupError, ValueError, OverflowError):
         return False
     return True
@@ -221,27 +221,15 @@ def _runs(pid: str) -> bool:
 def _state_folder(root: Path, config: Config) -> str:
     """Return where DVC keeps the state of a clone (dvc.repo.Repo.site_cache_dir).
 
-    Asking Repo itself would cost every stage 0.2 s for its import.
+    Asking Repo itself would cost every stage 0.2 s for its import; it makes what is missing.
     """
     stamp = root / ".dvc" / "tmp" / "btime"
     repos = Path(site_cache_dir(config["core"].get("site_cache_dir")), "repo")
     if not stamp.exists() or not repos.is_dir():
-        _let_dvc_prepare(root)
+        from dvc.repo import Repo  # noqa: PLC0415 - only before the first DVC command of a clone
+
+        with suppress(DvcException):  # the next DVC command reports it, such as: no git repository
+            Repo(str(root)).close()
     token = (str(root), None, stamp.stat().st_mtime, getpass.getuser(), version_tuple[0], 0)
     name = hashlib.md5(str(token).encode(), usedforsecurity=False).hexdigest()
     return str(repos / name)
-
-
-def _let_dvc_prepare(root: Path) -> None:
-    from dvc.repo import Repo  # noqa: PLC0415 - only before the first DVC command of a clone
-
-    with suppress(DvcException):  # the next DVC command reports it, such as: no git repository
-        Repo(str(root)).close()
-
-
-@contextmanager
-def _state_is_optional() -> Iterator[None]:
-    # A state that cannot be written (full disk, locked, not ours) costs time, not correctness.
-    # KeyError: a user without an entry in /etc/passwd, as in some containers.
-    with suppress(KeyError, OSError, sqlite3.Error, Timeout, StateError):
-        yield

@@ -43,13 +43,10 @@ def repair(cache: Cache, remote: Remote, damaged: Sequence[RemoteObject]) -> int
 
     One that the cache lacks stays as it is, with a note. The cache's bytes are hashed first.
     """
-    good = []
+    good = [item for item in damaged if _cached(cache, item)]
     for item in damaged:
-        if _cached(cache, item):
-            note(f"{item.path}: replacing it in {remote.name}")
-            good.append(item)
-        else:
-            note(f"{item.path}: not replaced: this clone's cache does not have it")
+        lacking = "not replaced: this clone's cache does not have it"
+        note(f"{item.path}: {f'replacing it in {remote.name}' if item in good else lacking}")
     remote.send(good, cache.object)
     return len(good)
 
@@ -59,54 +56,46 @@ def publish(pins: Mapping[str, Pin], cache: Cache, remote: Remote, kept: Mapping
 
     Raises CheckpointError, too, if the remote has a file that is kept back.
     """
-    _expect_rights(remote)
-    found = remote.look(pins)
-    lacking = [item for item in found if item.broken and item.path not in kept]
-    if lacking:
-        _expect_cached(cache, remote, lacking)
-        remote.send(lacking, cache.object)
-    found = remote.look(pins)
-    _expect_arrived(remote, [item for item in found if item.path not in kept])
-    _expect_none(remote, [item for item in found if item.path in kept and item.found])
-    return len(lacking)
-
-
-def _expect_rights(remote: Remote) -> None:
-    _, may_write = remote.rights()
-    if may_write is False:
+    if remote.rights()[1] is False:
         raise CheckpointError(
             f"{remote.name}: no permission to write {remote.url}; nothing was pushed",
             "Next, for a bucket that is read over https: name the bucket itself, in this clone,",
             f"`dvc remote modify --local {remote.name} url gs://BUCKET/PREFIX`; and ask its owner",
             "for roles/storage.objectUser.",
         )
+    lacking = [item for item in remote.look(pins) if item.broken and item.path not in kept]
+    absent = [item.path for item in lacking if not _cached(cache, item)]
+    _refuse(
+        absent,
+        f"{remote.name}: nothing was pushed: {len(absent)} files are not in the cache",
+        "Next: download them with `dvc pull` or `dvc repro models.dvc`, then run again.",
+    )
+    if lacking:
+        remote.send(lacking, cache.object)
+    _check(remote, remote.look(pins), kept)
+    return len(lacking)
 
 
-def _expect_cached(cache: Cache, remote: Remote, items: Sequence[RemoteObject]) -> None:
-    if lacking := [item.path for item in items if not _cached(cache, item)]:
-        raise CheckpointError(
-            f"{remote.name}: nothing was pushed: {len(lacking)} files are not in the cache",
-            *lacking,
-            "Next: download them with `dvc pull` or `dvc repro models.dvc`, then run again.",
-        )
+def _check(remote: Remote, found: Sequence[RemoteObject], kept: Mapping[str, str]) -> None:
+    """Raise CheckpointError unless the remote has all that may be published, and nothing else."""
+    sent = [item for item in found if item.path not in kept]
+    lost = [item.path for item in sent if item.broken]
+    _refuse(
+        lost,
+        f"{remote.name}: {len(lost)} of {len(sent)} files did not arrive",
+        "Next: run again; what has arrived is not sent twice.",
+    )
+    stray = [f"{item.path}  {item.pin.md5}" for item in found if item.path in kept and item.found]
+    _refuse(
+        stray,
+        f"{remote.name} holds {len(stray)} files that may not be redistributed",
+        f"Next: if others can read {remote.url}, delete those objects there.",
+    )
 
 
-def _expect_arrived(remote: Remote, items: Sequence[RemoteObject]) -> None:
-    if lost := [item.path for item in items if item.broken]:
-        raise CheckpointError(
-            f"{remote.name}: {len(lost)} of {len(items)} files did not arrive",
-            *lost,
-            "Next: run again; what has arrived is not sent twice.",
-        )
-
-
-def _expect_none(remote: Remote, items: Sequence[RemoteObject]) -> None:
-    if items:
-        raise CheckpointError(
-            f"{remote.name} holds {len(items)} files that may not be redistributed",
-            *(f"{item.path}  {item.pin.md5}" for item in items),
-            f"Next: if others can read {remote.url}, delete those objects there.",
-        )
+def _refuse(files: Sequence[str], what: str, step: str) -> None:
+    if files:
+        raise CheckpointError(what, *files, step)
 
 
 def _cached(cache: Cache, item: RemoteObject) -> bool:

@@ -23,9 +23,6 @@ from scripts.storage.access import RemoteError, remote_errors, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from scripts.catalogue.pins import Pin
 
@@ -54,7 +51,8 @@ class RemoteObject:
         """One of missing, damaged, proved and held (present, content not proved)."""
         if not self.found:
             return "missing"
-        if self.md5 not in (None, self.pin.md5) or not self._may_be():
+        fits = self.size is None or self.pin.allows_size(self.size)
+        if not fits or self.md5 not in (None, self.pin.md5):
             return "damaged"
         return "proved" if self.md5 else "held"
 
@@ -63,12 +61,9 @@ class RemoteObject:
         """Whether a pull would not get the pinned file."""
         return self.state in ("missing", "damaged")
 
-    def _may_be(self) -> bool:
-        return self.size is None or self.pin.allows_size(self.size)
-
 
 class Remote:
-    """One remote of one clone; a context manager. Every method may raise RemoteError."""
+    """One remote of one clone, to be closed. Every method may raise RemoteError."""
 
     def __init__(self, root: Path, name: str | None) -> None:
         """Open the remote of this name, or the default one."""
@@ -87,16 +82,7 @@ class Remote:
         _check_kind(self.name, self._remote)
         _check_key(self.name, self._remote.config.get("credentialpath"))
 
-    def __enter__(self) -> Self:
-        """Return the remote."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close DVC's databases."""
         self._repo.close()
 
@@ -113,7 +99,8 @@ class Remote:
         bucket, asked = self._remote.path.partition("/")[0], [*_READ, _CREATE]
         with remote_errors(self.name, f"bucket {bucket}"):
             address = "b/{}/iam/testPermissions"
-            reply = self._gcsfs().call("GET", address, bucket, permissions=asked, json_out=True)
+            gcsfs = self._remote.fs.fs
+            reply = gcsfs.call("GET", address, bucket, permissions=asked, json_out=True)
         granted = set(reply.get("permissions", ()))
         return granted.issuperset(_READ), _CREATE in granted
 
@@ -128,12 +115,16 @@ class Remote:
 
     def look(self, pins: Mapping[str, Pin]) -> list[RemoteObject]:
         """Return the state of every pinned file, from headers alone."""
-        rows = sorted(pins.items())
-        paths = [self._odb.oid_to_path(pin.md5) for _, pin in rows]
+        paths = [self._odb.oid_to_path(pin.md5) for _, pin in sorted(pins.items())]
         with remote_errors(self.name, self.url):
             infos = self._remote.fs.info(paths, return_exceptions=True)
             _raise_unless_missing(infos)
-        return [_object(path, pin, info) for (path, pin), info in zip(rows, infos, strict=True)]
+        return [
+            RemoteObject(path, pin)
+            if isinstance(info, BaseException)
+            else RemoteObject(path, pin, found=True, size=info.get("size"), md5=_md5(info, pin))
+            for (path, pin), info in zip(sorted(pins.items()), infos, strict=True)
+        ]
 
     def read(self, item: RemoteObject) -> RemoteObject:
         """Return the object with the md5 and size of its bytes: all of it is read."""
@@ -162,9 +153,6 @@ class Remote:
             self._remote.fs.put(sources, places, callback=bar)
             for place in places:
                 self._odb.protect(place)
-
-    def _gcsfs(self) -> Any:  # noqa: ANN401 - gcsfs has no types
-        return self._remote.fs.fs
 
 
 def _check_kind(name: str, remote: Any) -> None:  # noqa: ANN401 - DVC has no types
@@ -214,20 +202,11 @@ def _raise_unless_missing(infos: Sequence[object]) -> None:
             raise cause
 
 
-def _object(path: str, pin: Pin, info: Any) -> RemoteObject:  # noqa: ANN401 - a map, or an error
-    if isinstance(info, BaseException):
-        return RemoteObject(path, pin)
-    return RemoteObject(
-        path, pin, found=True, size=info.get("size"), md5=next(_md5(info, pin), None)
-    )
-
-
-def _md5(info: Mapping[str, Any], pin: Pin) -> Iterator[str]:
-    """Yield the md5 that Google states, or an ETag which happens to be the pinned one.
+def _md5(info: Mapping[str, Any], pin: Pin) -> str | None:
+    """Return the md5 that Google states, or an ETag which happens to be the pinned one.
 
     Other servers send ETags that look like an md5 and are not: they can prove, not disprove.
     """
     if stated := info.get("md5Hash"):
-        yield base64.b64decode(stated).hex()
-    if str(info.get("ETag")).strip('"') == pin.md5:
-        yield str(pin.md5)
+        return base64.b64decode(stated).hex()
+    return pin.md5 if str(info.get("ETag")).strip('"') == pin.md5 else None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scripts.storage.cache import Cache
     from scripts.storage.remote import Remote, RemoteObject
 
+_RIGHT = {True: "yes", False: "no", None: "unknown"}
 _SHOWN = 3  # broken files; more would not fit a screen
 
 
@@ -39,13 +40,8 @@ class Survey:
     def as_json(self, stages: Mapping[str, str]) -> dict[str, Any]:
         """Return the survey as plain data, sizes in bytes; `stages` is the catalogue's."""
         lacking = {item.path for item in self.absent}
-        return {
-            "remote": self.remote,
-            "url": self.url,
-            "read": self.read,
-            "write": self.write,
-            "verify": self.verify,
-            "link": self.link,
+        lists = ("files", "absent")
+        return {name: value for name, value in vars(self).items() if name not in lists} | {
             "pull": {"files": len(self.absent), "bytes": _bytes(self.absent)},
             "files": [
                 {
@@ -66,7 +62,7 @@ class Survey:
         states = [item.state for item in self.files]
         there = len(states) - len(self.broken)
         yield f"remote   {self.remote}: {self.url}"
-        yield f"rights   read {_word(self.read)}, write {_word(self.write)}"
+        yield f"rights   read {_RIGHT[self.read]}, write {_RIGHT[self.write]}"
         yield f"verify   {'on' if self.verify else 'OFF: damaged files are pulled unnoticed'}"
         proved = f", the content of {states.count('proved')} proved" if there else ""
         yield f"holds    {there} of {len(states)} pinned files{proved}"
@@ -90,15 +86,13 @@ def survey(pins: Mapping[str, Pin], cache: Cache, remote: Remote, *, read: bool)
     if read:
         files = [remote.read(item) if item.state == "held" else item for item in files]
     absent = [i for i in files if i.found and not cache.object(str(i.pin.md5)).exists()]
-    return Survey(remote.name, remote.url, *rights, remote.verify, _link(cache), files, absent)
-
-
-def _link(cache: Cache) -> str:
     try:
-        kind = cache.linking()
+        link = cache.linking()
     except DiskError as error:
-        return f"unknown: {error.what}"
-    return "copy: every file takes its space twice" if kind == "copy" else kind
+        link = f"unknown: {error.what}"
+    if link == "copy":
+        link += ": every file takes its space twice"
+    return Survey(remote.name, remote.url, *rights, remote.verify, link, files, absent)
 
 
 def _bytes(files: list[RemoteObject]) -> int:
@@ -107,7 +101,3 @@ def _bytes(files: list[RemoteObject]) -> int:
 
 def _size(size: int | None) -> str:
     return "size unknown" if size is None else f"{size:>13,} bytes"
-
-
-def _word(right: bool | None) -> str:  # noqa: FBT001 - a value, not a switch
-    return {True: "yes", False: "no", None: "unknown"}[right]

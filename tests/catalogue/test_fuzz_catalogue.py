@@ -59,7 +59,7 @@ STAGES = """stages:
         - ${item.path}:
             persist: true
   minimal:
-    cmd: run "${checkpoints.sam.path}" ${network.connections}
+    cmd: run
     deps: [models/sam/b.pth, models]
     metrics: [{models.json: {cache: false}}]
 artifacts:

@@ -16,9 +16,11 @@ from tests.world.clones import REPOSITORY
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARAMS = """a: {path: models/a, size: 7, on: true, off: no, none: null, rate: 1e3, date: 012}
-more-names: {x: 1}
-items: {one: {path: p/1, deep: {er: x}}, two: {path: p/2, deep: {er: y}}}
+PARAMS = """a: {path: models/a, size: 7}
+items: {one: {path: p/1, off: no, deep: {er: x}}, two: {path: p/2, off: "1", deep: {er: y}}}
+rest: {three: 3, four: {path: 4}}
+list: [a]
+odd: {5: {path: p}}
 """
 
 
@@ -37,10 +39,11 @@ def theirs(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Stage]:
 
 
 def _stage(stage: Any) -> Stage:  # noqa: ANN401 - DVC has no types
-    params = [key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params]
-    deps = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
-    outs = [out.def_path for out in stage.outs]
-    return Stage(stage.name, stage.cmd, *(tuple(sorted(rows)) for rows in (deps, params, outs)))
+    params = [dep.read_params() for dep in stage.deps if isinstance(dep, ParamsDependency)]
+    deps = sorted(d.def_path for d in stage.deps if not isinstance(d, ParamsDependency))
+    outs = sorted(out.def_path for out in stage.outs)
+    values = {key: value for read in params for key, value in read.items()}
+    return Stage(stage.name, stage.cmd, tuple(deps), tuple(outs), values)
 
 
 def write(root: Path, text: str) -> None:
@@ -62,19 +65,18 @@ def test_the_stages_of_this_repository_are_read_as_dvc_reads_them(
     [
         "  s: {cmd: echo, deps: [b, a], outs: [d, {c: {cache: false}}], params: [a.size, a.path]}",
         "  s: {cmd: echo, outs: [b], metrics: [a], plots: [c, {e: {x: y}}], frozen: true, desc: d}",
-        '  s: {cmd: "do ${a.path} ${a.size} ${a.on} ${a.none}", always_changed: true}',
-        '  s: {cmd: "${a.off} ${a.rate} ${a.date} ${more-names.x}"}',
-        '  s: {cmd: "${a.path}", deps: ["${a.path}/x"], outs: [{"${a.path}.out": {push: false}}]}',
+        "  s: {cmd: echo $HOME, always_changed: true}\n  g: {cmd: x, meta: {any: 1}}",
         '  f: {foreach: "${items}", do: {cmd: "run ${key}", outs: ["${item.path}"]}}',
-        '  f: {foreach: "${items}", do: {cmd: "${item.deep.er}", params: ["items.${key}"]}}',
-        "  f: {foreach: {x: 1, y: 2}, do: {cmd: 'e ${item}'}}\n  g: {cmd: x, meta: {any: 1}}",
-        "  f: {foreach: {2: a, true: b, 1.5: c}, do: {cmd: 'e ${key} ${item}'}}",
+        '  f: {foreach: "${items}", do: {cmd: "${item.off}", params: ["items.${key}"]}}',
+        '  f: {foreach: "${items}", do: {cmd: e, deps: ["${item.path}/x", "${item.path}/y"]}}',
+        '  f: {foreach: "${items}", do: {cmd: e, outs: [{"${item.path}.out": {push: false}}]}}',
+        '  f: {foreach: "${rest}", do: {cmd: "e ${key}"}}',
     ],
 )
 def test_small_stages_are_read_as_dvc_reads_them(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Options, metrics and plots, templates of every kind of value, foreach over maps."""
+    """Options, metrics and plots, foreach over maps of params.yaml."""
     write(tmp_path, text)
 
     assert ours(tmp_path) == theirs(tmp_path, monkeypatch)
@@ -84,24 +86,37 @@ def test_small_stages_are_read_as_dvc_reads_them(
     ("text", "fault"),
     [
         ("  s: 1", "stages.s: not a map"),
-        ("  s: {deps: [a]}", "stages.s: cmd: not a text"),
-        ("  s: {cmd: [a, b]}", "stages.s: cmd: not a text"),
-        ('  s: {cmd: "${a.size}"}', "stages.s: cmd: not a text"),
+        ("  s: {deps: [a]}", "stages.s: cmd: None is not a text"),
+        ("  s: {cmd: [a, b]}", "stages.s: cmd: ['a', 'b'] is not a text"),
+        ('  s: {cmd: "${a.path}"}', "stages.s: ${a.path}: no such name"),
         ("  s: {cmd: a, deps: b}", "stages.s: deps: not a list"),
-        ("  s: {cmd: a, deps: [1]}", "stages.s: deps: not a list of texts"),
-        ("  s: {cmd: a, outs: [{a: {}, b: {}}]}", "stages.s: outs: not a list of texts"),
+        ("  s: {cmd: a, deps: [1]}", "stages.s: deps: 1 is not a text"),
+        ("  s: {cmd: a, deps: [{a: {}}]}", "stages.s: deps: {'a': {}} is not a text"),
+        ("  s: {cmd: a, outs: [{a: {}, b: {}}]}", "stages.s: outs: {'a': {}, 'b': {}} is not a te"),
         ("  s: {cmd: a, outs: [a, a]}", "stages.s: outs: duplicate entries"),
-        ("  s: {cmd: a, params: [{other.yaml: [x]}]}", "stages.s: params: not a list of keys of"),
+        ("  s: {cmd: a, params: [{o.yaml: [x]}]}", "stages.s: params: {'o.yaml': ['x']} is not a"),
         ("  s: {cmd: a, wdir: b}", "stages.s: wdir: not supported here"),
         ("  s: {cmd: a, vars: [b], matrix: {}}", "stages.s: matrix, vars: not supported here"),
         ('  s: {cmd: "${b}"}', "stages.s: ${b}: no such name"),
-        ('  s: {cmd: "${a.path.x}"}', "stages.s: ${a.path.x}: no such name"),
-        ('  s: {cmd: "x ${a}"}', "stages.s: a map or list inside a text"),
-        ("  s: {cmd: 'x ${a[path]}'}", "stages.s: x ${a[path]}: this template is not supported"),
-        ("  s: {cmd: 'x \\${a.path}'}", "stages.s: x \\${a.path}: this template is not supported"),
-        ("  f: {foreach: [a], do: {cmd: b}}", "stages.f: foreach: not a map"),
-        ("  f: {foreach: {a: 1}}", "stages.f: not a map"),
-        ("  f: {foreach: {a: 1}, do: {cmd: b}, x: 1}", "stages.f: x: not supported here"),
+        ('  s: {cmd: "${key}"}', "stages.s: ${key}: no such name, or this template is not supp"),
+        (
+            "  f: {foreach: [a], do: {cmd: b}}",
+            "stages.f: foreach: not ${NAME} of a map in params.y",
+        ),
+        ("  f: {foreach: {a: 1}, do: {cmd: b}}", "stages.f: foreach: not ${NAME} of a map in par"),
+        ("  f: {foreach: items, do: {cmd: b}}", "stages.f: foreach: not ${NAME} of a map in para"),
+        ('  f: {foreach: "${list}", do: {cmd: b}}', "stages.f: foreach: not ${NAME} of a map in "),
+        ('  f: {foreach: "${items}"}', "stages.f: not a map"),
+        ('  f: {foreach: "${items}", do: {cmd: b}, x: 1}', "stages.f: x: not supported here"),
+        ('  f: {foreach: "${odd}", do: {cmd: b}}', "stages.f: key: 5 is not a text"),
+        *(
+            (
+                f"  f: {{foreach: '${{items}}', do: {{cmd: '{cmd}'}}}}",
+                f"stages.f: {cmd}: no such na",
+            )
+            for cmd in ("${item.deep}", "${item.deep.er}", "${item}", "${item[off]}", r"\${key}")
+        ),
+        ('  f: {foreach: "${rest}", do: {cmd: "${item.path}"}}', "stages.f: ${item.path}: no such"),
     ],
 )
 def test_what_is_not_supported_is_refused(text: str, fault: str, tmp_path: Path) -> None:
