@@ -10,7 +10,7 @@ from scripts.pickles.unpickler import MOST, follow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.pickles.nodes import Data, Pickle
+    from scripts.pickles.unpickler import Data, Pickle
 
 LARGEST = 64 << 20  # bytes of all pickles in a zip; the largest here has some hundred thousand
 
@@ -43,7 +43,7 @@ class Contents:
 
     def add(self, where: str, pickle: Pickle) -> None:
         """Add the imports, opcodes and fault of a pickle."""
-        self.imports |= dict.fromkeys(pickle.imports)
+        self.imports |= pickle.imports
         self.opcodes |= pickle.opcodes
         if pickle.fault:
             self.faults.append(f"{where}: {pickle.fault}")

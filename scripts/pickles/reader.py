@@ -22,7 +22,7 @@ from scripts.pickles.unpickler import UNKNOWN, follow
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.pickles.nodes import Data
+    from scripts.pickles.unpickler import Data
 
 MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER
 _LEGACY = 5  # pickles in a torch stream: magic, version, system, the object, keys of storages
@@ -51,7 +51,7 @@ def _npy(data: Data) -> Contents:
 
 
 def _stream(data: Data) -> Contents:
-    if _is_torch(data):
+    if follow(data).value == MAGIC:
         return _torch_stream(data)
     contents, at = Contents("no pickle"), 0
     for number, found in enumerate(contents.following(data)):
@@ -64,10 +64,6 @@ def _stream(data: Data) -> Contents:
             contents.add(f"pickle {number}", found)
         at = found.end
     return contents
-
-
-def _is_torch(data: Data) -> bool:
-    return follow(data).value == MAGIC
 
 
 def _torch_stream(data: Data) -> Contents:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import PickleError
-from scripts.pickles.nodes import Node
+from scripts.pickles.unpickler import Node
 
 if TYPE_CHECKING:
     import tarfile
     from collections.abc import Iterator
 
     from scripts.pickles.contents import Contents
-    from scripts.pickles.nodes import Data, Pickle
+    from scripts.pickles.unpickler import Data, Pickle
 
 MEMBERS = ("storages", "tensors", "pickle")
 _BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2, "Short": 2,
@@ -36,7 +36,7 @@ def _pickles(contents: Contents, data: Data, info: tarfile.TarInfo) -> Iterator[
     yield first
     if member == "pickle":
         return
-    if not isinstance(first.value, int) or not 0 <= first.value <= end - start:
+    if not isinstance(first.value, int) or not 0 <= first.value <= info.size:
         raise PickleError(f"{member}: it does not begin with a count")
     position = first.end
     for _ in range(first.value):

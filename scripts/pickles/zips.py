@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from scripts.pickles.nodes import Data
+    from scripts.pickles.unpickler import Data
 
 PREFIXES = (b"PK\x03\x04", b"PK\x05\x06")  # NumPy accepts either
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # torch and numpy write no other
