@@ -100,11 +100,8 @@ class Bar:
     def _draw(self) -> None:
         if self._tqdm is None:
             self._tqdm = _bar(self._name)
-        self._tqdm.total = self._total
-        self._tqdm.n, self._tqdm.initial = (
-            self._done,
-            self._initial,
-        )  # the rate counts this run alone
+        self._tqdm.total, self._tqdm.n = self._total, self._done
+        self._tqdm.initial = self._initial  # the rate counts this run alone
         self._tqdm.refresh()
 
     def _print_line(self) -> None:

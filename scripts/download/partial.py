@@ -67,7 +67,6 @@ class Partial:
         found, done = _read_journal(path)
         if not found or not version.continues(found):
             done = set()
-        self.resumed = bool(done)
         with disk_errors(path):
             flags = os.O_RDWR | os.O_CREAT | (0 if done else os.O_TRUNC)
             self.fd = os.open(path, flags, 0o600)
@@ -89,10 +88,6 @@ class Partial:
         """Number of bytes that are written."""
         return sum(self._filled)
 
-    def length(self, number: int) -> int:
-        """Return the size of a block in bytes; the last one may be shorter."""
-        return len(self._blocks[number])
-
     def take(self) -> int | None:
         """Reserve the first free block for the calling thread and return it, or None."""
         with self._lock:
@@ -104,7 +99,7 @@ class Partial:
 
     def missing(self, number: int) -> int:
         """Return how many bytes of a block are missing."""
-        return self.length(number) - self._filled[number]
+        return len(self._blocks[number]) - self._filled[number]
 
     def write(self, number: int, data: bytes) -> None:
         """Write the next bytes of a block taken by the calling thread; raise DiskError."""
@@ -126,10 +121,7 @@ class Partial:
 
     def close(self) -> None:
         """Close the file and its journal; both are kept for the next run."""
-        fd, self.fd = (
-            self.fd,
-            -1,
-        )  # a late thread must not write to a reused number
+        fd, self.fd = self.fd, -1  # a late thread must not write to a reused number
         log, self._log = self._log, -1
         os.close(fd)
         os.close(log)

@@ -13,14 +13,11 @@ from scripts.files.digests import Hashing
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
-    from scripts.download.limits import TransferLimits
     from scripts.download.partial import Partial
     from scripts.download.publisher import Publisher, Reply
-    from scripts.download.request import Request
+    from scripts.download.request import Request, TransferLimits
     from scripts.files.digests import Digest
 
 _PAUSE = 0.01  # seconds between the starts of two workers
@@ -53,12 +50,7 @@ class RangeDownload:
         """Return self; the workers start with start()."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         """Wait until no thread can write any more; abort them if an error is pending."""
         self._hashing.abandon()
         if kind is not None:
