@@ -34,10 +34,8 @@ def authorities() -> str | bool:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         if bundle := os.environ.get(name):
             if not Path(bundle).exists():
-                raise SourceError(
-                    f"{name} names a file that does not exist: {bundle}",
-                    "Next: set it to your CA file, or unset it.",
-                )
+                what = f"{name} names a file that does not exist: {bundle}"
+                raise SourceError(what, "Next: set it to your CA file, or unset it.")
             return bundle
     return True
 

@@ -82,9 +82,16 @@ class HeadRequest(Publisher):
     def _ask(self, method: str, headers: Mapping[str, str]) -> Head:
         with http_errors(self.host):
             hops = list(self._session.follow(method, self.url, headers))
-            with closing(hops[-1]) as response:
-                self._check(response)
-                return self._parse(hops)
+            with closing(hops[-1]) as last:
+                self._check(last)
+                return Head(
+                    size=_size(last),
+                    etag=plain(last.headers.get("ETag")),
+                    modified=plain(last.headers.get("Last-Modified")),
+                    md5=_md5(last.headers),
+                    sha256=_linked(hops[0]),
+                    moved=None if self._by_page else _moved(hops),
+                )
 
     def _check(self, response: requests.Response) -> None:
         """Raise the error a response stands for if it is not that of the file."""
@@ -101,17 +108,6 @@ class HeadRequest(Publisher):
             raise _page_meaning(self.host, response.raw.read(_PAGE, decode_content=True))
         if response.request.method == "HEAD" and _size(response) is None:
             raise SourceError(f"{self.host}: does not report the size")
-
-    def _parse(self, hops: Sequence[requests.Response]) -> Head:
-        last = hops[-1]
-        return Head(
-            size=_size(last),
-            etag=plain(last.headers.get("ETag")),
-            modified=plain(last.headers.get("Last-Modified")),
-            md5=_md5(last.headers),
-            sha256=_linked(hops[0]),
-            moved=None if self._by_page else _moved(hops),
-        )
 
 
 def _moved(hops: Sequence[requests.Response]) -> str | None:
@@ -146,9 +142,8 @@ def _md5(headers: Mapping[str, str]) -> str | None:
     ):
         return base64.b64decode(found[1]).hex()
     # S3's ETag is the md5 of a single-part upload, unless it is encrypted with a KMS key.
-    single = headers.get("Server") == "AmazonS3" and "kms" not in headers.get(
-        "x-amz-server-side-encryption", ""
-    )
+    encryption = headers.get("x-amz-server-side-encryption", "")
+    single = headers.get("Server") == "AmazonS3" and "kms" not in encryption
     return hash_in(headers.get("ETag"), "md5") if single else None
 
 

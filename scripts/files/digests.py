@@ -97,12 +97,9 @@ class Hashing:
 
 def of_file(path: Path, *, sha256: bool = True) -> Digest:
     """Return the digest of a file on disk; raise OSError if it cannot be read."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        size = os.fstat(fd).st_size
-        return Hashing(fd, lambda: size, sha256=sha256).finish(size)
-    finally:
-        os.close(fd)
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return Hashing(file.fileno(), lambda: size, sha256=sha256).finish(size)
 
 
 def of_chunks(chunks: Iterable[bytes], passed: Callable[[bytes], object]) -> Digest:

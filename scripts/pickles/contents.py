@@ -41,9 +41,10 @@ class Contents:
                 return
             start = pickle.end
 
-    def add(self, where: str, pickle: Pickle) -> None:
-        """Add the imports, opcodes and fault of a pickle."""
+    def add(self, where: str, pickle: Pickle) -> Pickle:
+        """Add the imports, opcodes and fault of a pickle, and return it."""
         self.imports |= pickle.imports
         self.opcodes |= pickle.opcodes
         if pickle.fault:
             self.faults.append(f"{where}: {pickle.fault}")
+        return pickle
