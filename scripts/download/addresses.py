@@ -22,14 +22,13 @@ _HUGGING_FACE_FILE = re.compile(
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds without data
-_SHAPE = "expected https://HOST/PATH"
 
 
 def checked(url: str) -> str:
     """Return a URL that may be written to sources/, or raise UsageError; request nothing."""
     if not is_safe(url):
-        plain = url.startswith("http://")
-        raise _invalid(url, "plain http can be altered in transit; use https" if plain else _SHAPE)
+        plain = "plain http can be altered in transit; use https"
+        raise _invalid(url, plain if url.startswith("http://") else "expected https://HOST/PATH")
     parts = urlsplit(url)
     if not url.isascii() or not url.isprintable() or " " in url:
         raise _invalid(url, "percent-encode spaces, control and non-ASCII characters")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import SourceError, TransientError
@@ -13,8 +13,6 @@ from scripts.files.digests import Hashing
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from scripts.download.partial import Partial
     from scripts.download.publisher import Publisher, Reply
     from scripts.download.request import Request, TransferLimits
@@ -29,7 +27,7 @@ class ChangedError(SourceError):
     """The file changed at the publisher during the download."""
 
 
-class RangeDownload:
+class RangeDownload(AbstractContextManager["RangeDownload"]):
     """Workers that download blocks until none is left, or until one of them fails."""
 
     def __init__(
@@ -45,10 +43,6 @@ class RangeDownload:
         count = min(limits.network.connections, part.count) - 1
         self._workers = [threading.Thread(target=self._worker, daemon=True) for _ in range(count)]
         self._hashing = Hashing(part.fd, part.front, sha256=request.sha256)
-
-    def __enter__(self) -> Self:
-        """Return self; the workers start with start()."""
-        return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         """Wait until no thread can write any more; abort them if an error is pending."""

@@ -53,8 +53,7 @@ def extract(
     the room on the disk are checked before the first write. Raises ArchiveError, RoomError or
     DiskError.
     """
-    needed = check(path, {name: sizes.get(name) for name in targets})
-    check_room(path, needed, what=path.stem)
+    check_room(path, check(path, {name: sizes.get(name) for name in targets}), what=path.stem)
     with _members(path) as members:
         for member in members:
             if member.other is None and member.name in targets:

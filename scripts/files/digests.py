@@ -64,8 +64,7 @@ class Hashing:
             thread.join()
         if self._error:
             raise self._error
-        md5, *sha256 = (h.hexdigest() for h in self._hashes)
-        return Digest(size, md5, sha256[0] if sha256 else None)
+        return Digest(size, *(h.hexdigest() for h in self._hashes))
 
     def abandon(self) -> None:
         """Stop the threads without a digest."""

@@ -63,9 +63,8 @@ def load(data: bytes) -> dict[Any, Value]:
 def dump(content: dict[str, Any]) -> bytes:
     """Return the npy file that NumPy 1 writes for a dict of values from a `Reader`."""
     buffer = io.BytesIO()
-    buffer.write(_MAGIC + len(_HEADER).to_bytes(2, "little") + _HEADER)
     _Writer(buffer, protocol=3).dump(Array(_OBJECT, (), fortran=False, data=[content]))
-    return buffer.getvalue()
+    return _MAGIC + len(_HEADER).to_bytes(2, "little") + _HEADER + buffer.getvalue()
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any plain value

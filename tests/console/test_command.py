@@ -162,16 +162,3 @@ def test_a_command_runs_as_a_module(name: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
-
-
-def test_ctrl_c_during_the_imports_of_a_command_shows_no_traceback(clone: TestClone) -> None:
-    """Imports take a moment; any other exception keeps its traceback."""
-    code = "import scripts.console; raise {}"
-
-    stopped = clone.run(sys.executable, "-c", code.format("KeyboardInterrupt"))
-    broken = clone.run(sys.executable, "-c", code.format("ValueError('a bug')"))
-
-    assert stopped.returncode == -signal.SIGINT
-    assert stopped.stderr.startswith("error: stopped")
-    assert "Traceback" not in stopped.stderr
-    assert "Traceback" in broken.stderr
