@@ -10,7 +10,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
@@ -47,7 +47,9 @@ def main(argv: Sequence[str] | None) -> None:
     clone = Clone.at(Path.cwd())
     found = dict(_screened(clone, _files(clone, given.names), named=bool(given.names)))
     if given.json:
-        say(json.dumps([_row(file, one) for file, one in found.items()], indent=2))
+        rows = [{"path": file, "verdict": one.verdict, **asdict(one), "torch": TORCH}
+                for file, one in found.items()]  # fmt: skip
+        say(json.dumps(rows, indent=2))
     else:
         _show(found)
     bad = [file for file, one in found.items() if one.verdict != "fine"]
@@ -97,14 +99,8 @@ def _show(found: dict[str, Screening]) -> None:
     for file, one in found.items():
         say(f"{file}  {one.verdict}: {one.kind}, {len(one.imports)} imports, "
             f"{_TAKES[one.weights_only]}")  # fmt: skip
-        for name in one.beyond:
-            say(f"  imports    {screening.shown(name)}")
-        for fault in one.faults:
-            say(f"  malformed  {screening.shown(fault)}")
-
-
-def _row(file: str, one: Screening) -> dict[str, Any]:
-    return {"path": file, "verdict": one.verdict, **asdict(one), "torch": TORCH}
+        for row in one.rows:
+            say(f"  {row}")
 
 
 if __name__ == "__main__":

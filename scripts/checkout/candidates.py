@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.checkout.clone import Clone
-    from scripts.download.limits import TransferLimits
-    from scripts.download.request import Request
+    from scripts.download.request import Request, TransferLimits
     from scripts.files.digests import Digest
     from scripts.storage.objects import Opener
 

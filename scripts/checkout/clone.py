@@ -14,7 +14,7 @@ from scripts.catalogue.inventory import INVENTORY
 from scripts.catalogue.pins import Pin
 from scripts.console.errors import UsageError
 from scripts.console.progress import note
-from scripts.download.limits import TransferLimits
+from scripts.download.request import TransferLimits
 from scripts.files.disk import disk_errors
 from scripts.storage.cache import Cache
 

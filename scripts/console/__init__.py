@@ -1,20 +1,15 @@
 """What a person sees: errors, progress, exit codes."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from typing import Any
 
 
-def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _show(kind: type[BaseException], *rest: Any) -> None:  # noqa: ANN401 - the error and its trace
     """Show no traceback to a user who stops a command while it is imported."""
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("error: stopped before the command started\n")
     else:
-        sys.__excepthook__(kind, error, trace)
+        sys.__excepthook__(kind, *rest)
 
 
 # Set here, as commands import this package before most of what is slow to import.

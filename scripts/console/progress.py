@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TextIO
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from contextlib import AbstractContextManager
+from typing import Any, TextIO
 
 _EVERY = 10.0  # seconds between two lines where there is no terminal
 
@@ -41,7 +39,7 @@ def _write(text: str, stream: TextIO) -> None:
         print(text, file=stream, flush=True)
 
 
-class Bar:
+class Bar(AbstractContextManager["Bar"]):
     """The progress of one file, or of all files `within` one bar; threads may advance it.
 
     `quiet` shows nothing. Without a terminal, only the outermost bar prints lines.
@@ -55,13 +53,8 @@ class Bar:
         self._lock = threading.Lock()
         self._tqdm: Any = None
         self._total: int | None = None
-        self._done = 0
-        self._initial = 0
+        self._done = self._initial = 0
         self._started = self._printed = time.monotonic()
-
-    def __enter__(self) -> Self:
-        """Return the bar."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Remove the bar from the terminal."""
@@ -100,11 +93,8 @@ class Bar:
     def _draw(self) -> None:
         if self._tqdm is None:
             self._tqdm = _bar(self._name)
-        self._tqdm.total = self._total
-        self._tqdm.n, self._tqdm.initial = (
-            self._done,
-            self._initial,
-        )  # the rate counts this run alone
+        self._tqdm.total, self._tqdm.n = self._total, self._done
+        self._tqdm.initial = self._initial  # the rate counts this run alone
         self._tqdm.refresh()
 
     def _print_line(self) -> None:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit
 
 from scripts.catalogue.urls import is_safe
 from scripts.console.errors import SourceError, UsageError
-from scripts.download.connections import Session, authorities
+from scripts.download.connections import Session
 from scripts.download.failures import http_errors, status
-from scripts.download.redirects import follow
-
-if TYPE_CHECKING:
-    import requests
 
 DRIVE = "drive.google.com"
 _DRIVE_ID = re.compile(r"/d/([\w-]+)|[?&]id=([\w-]+)", re.ASCII)
@@ -28,14 +22,13 @@ _HUGGING_FACE_FILE = re.compile(
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TIMEOUT = (10.0, 30.0)  # seconds to connect, seconds without data
-_SHAPE = "expected https://HOST/PATH"
 
 
 def checked(url: str) -> str:
     """Return a URL that may be written to sources/, or raise UsageError; request nothing."""
     if not is_safe(url):
-        plain = url.startswith("http://")
-        raise _invalid(url, "plain http can be altered in transit; use https" if plain else _SHAPE)
+        plain = "plain http can be altered in transit; use https"
+        raise _invalid(url, plain if url.startswith("http://") else "expected https://HOST/PATH")
     parts = urlsplit(url)
     if not url.isascii() or not url.isprintable() or " " in url:
         raise _invalid(url, "percent-encode spaces, control and non-ASCII characters")
@@ -82,9 +75,9 @@ def of_file(url: str) -> str:
     if not found:
         raise _invalid(url, "it is not the page of a file: .../blob/REVISION/FILE")
     file = parts._replace(query="")
-    if _COMMIT.fullmatch(found["rev"]):
-        return file_url(file.geturl())
-    return _resolved(file, found, _commit(file_url(file.geturl())))
+    resolved = _resolved(file, found, found["rev"])
+    pinned = _COMMIT.fullmatch(found["rev"])
+    return resolved if pinned else _resolved(file, found, _commit(resolved))
 
 
 def repository(url: str) -> str:
@@ -104,28 +97,22 @@ def _resolved(parts: SplitResult, found: re.Match[str], revision: str) -> str:
 
 
 def _commit(url: str) -> str:
-    """Return the commit of a revision, from the headers of a file at that revision."""
-    reply = _head(url)
+    """Return the commit of a revision, from the headers of a file at that revision.
+
+    The first response on Hugging Face's own host that names it counts: that of a renamed
+    repository is a redirect within the host that names none.
+    """
+    with http_errors(_HUGGING_FACE), Session(_TIMEOUT) as session:
+        for reply in session.follow("HEAD", url, {}, same_host=True):
+            reply.close()
+            if "X-Repo-Commit" in reply.headers:
+                break
     commit = reply.headers.get("X-Repo-Commit", "")
     if reply.ok and _COMMIT.fullmatch(commit):
         return commit
     what = f"{_HUGGING_FACE}: does not report the commit of this revision: {status(reply)}"
     code = reply.headers.get("X-Error-Code", "")
     raise SourceError(what, *([f"It reports {code}."] if re.fullmatch(r"\w{1,40}", code) else []))
-
-
-def _head(url: str) -> requests.Response:
-    """Return the first response that names a commit, or the last one on Hugging Face's own host.
-
-    The response of a renamed repository is a redirect within the host that names none.
-    """
-    with http_errors(_HUGGING_FACE), Session() as session:
-        session.verify = authorities()
-        send = partial(session.head, allow_redirects=False, timeout=_TIMEOUT)
-        for reply in follow(send, url, same_host=True):
-            if "X-Repo-Commit" in reply.headers:
-                break
-        return reply
 
 
 def _invalid(url: str, why: str) -> UsageError:

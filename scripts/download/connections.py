@@ -1,24 +1,29 @@
-"""Connections to publishers: which authorities they trust, and how waiting threads are woken."""
+"""Connections to publishers: trusted authorities, redirects, and how waiting threads are woken."""
 
 from __future__ import annotations
 
 import os
 import socket
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
 
+from scripts.catalogue.urls import host_of, is_safe
 from scripts.console.errors import SourceError
+from scripts.download.failures import printable
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
+
+_REDIRECTS = 10
 
 
 def authorities() -> str | bool:
@@ -29,10 +34,8 @@ def authorities() -> str | bool:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         if bundle := os.environ.get(name):
             if not Path(bundle).exists():
-                raise SourceError(
-                    f"{name} names a file that does not exist: {bundle}",
-                    "Next: set it to your CA file, or unset it.",
-                )
+                what = f"{name} names a file that does not exist: {bundle}"
+                raise SourceError(what, "Next: set it to your CA file, or unset it.")
             return bundle
     return True
 
@@ -53,10 +56,54 @@ def trust() -> ssl.SSLContext:
 
 
 class Session(requests.Session):
-    """A session that never follows a redirect: redirects.py checks each target first."""
+    """A session that follows redirects by hand: each target is checked before it is requested."""
+
+    def __init__(self, timeout: tuple[float, float]) -> None:
+        """Set the seconds to connect and those without data; raise SourceError."""
+        super().__init__()
+        self.verify = authorities()
+        self._timeout = timeout
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return no target."""
+
+    def follow(
+        self, method: str, url: str, headers: Mapping[str, str], *, same_host: bool = False
+    ) -> Iterator[requests.Response]:
+        """Yield the response of every hop; all but the last are closed before the next request.
+
+        With `same_host`, a redirect to another origin is not followed. Raises SourceError if a
+        target is no https URL, or after ten hops.
+        """
+        host, headers = host_of(url), {"Accept-Encoding": "identity", **headers}
+        for _ in range(_REDIRECTS):
+            response = self.request(
+                method, url, headers=headers, stream=True, allow_redirects=False,
+                timeout=self._timeout,
+            )  # fmt: skip
+            yield response
+            if not response.is_redirect:
+                return
+            with closing(response):
+                target = _target(host, url, response)
+            if same_host and urlsplit(target)[:2] != urlsplit(url)[:2]:
+                return
+            url = target
+        raise SourceError(f"{host}: more than {_REDIRECTS} redirects")
+
+
+def _target(host: str, url: str, response: requests.Response) -> str:
+    try:
+        location = response.headers["Location"].encode("latin-1").decode()
+        target = urljoin(url, location)
+        parts = urlsplit(target)
+        _ = parts.port  # raises ValueError if the port is invalid
+    except ValueError as error:
+        raise SourceError(f"{host}: redirects to an invalid URL") from error
+    if not is_safe(target):
+        where = printable(f"{parts.scheme}://{parts.hostname}")
+        raise SourceError(f"{host}: redirects to {where}, which is not https")
+    return target
 
 
 class Connections(HTTPAdapter):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from scripts.catalogue.urls import host_of
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.failures import http_errors, is_page_type, page_error, status
-from scripts.download.publisher import Publisher
-from scripts.download.redirects import follow
+from scripts.download.publisher import Publisher, plain
 
 if TYPE_CHECKING:
     import ssl
@@ -69,10 +67,8 @@ class HeadRequest(Publisher):
     def head(self) -> Head:
         """Return the publisher's report; raise GoneError, BlockedError or SourceError."""
         for _ in range(_TRIES - 1):
-            try:
+            with suppress(TransientError):
                 return self._head_or_get()
-            except TransientError:  # noqa: PERF203 - only the request is repeated
-                continue
         return self._head_or_get()
 
     def _head_or_get(self) -> Head:
@@ -85,10 +81,17 @@ class HeadRequest(Publisher):
 
     def _ask(self, method: str, headers: Mapping[str, str]) -> Head:
         with http_errors(self.host):
-            hops = list(follow(partial(self._send, method, headers), self.url))
-            with closing(hops[-1]) as response:
-                self._check(response)
-                return self._parse(hops)
+            hops = list(self._session.follow(method, self.url, headers))
+            with closing(hops[-1]) as last:
+                self._check(last)
+                return Head(
+                    size=_size(last),
+                    etag=plain(last.headers.get("ETag")),
+                    modified=plain(last.headers.get("Last-Modified")),
+                    md5=_md5(last.headers),
+                    sha256=_linked(hops[0]),
+                    moved=None if self._by_page else _moved(hops),
+                )
 
     def _check(self, response: requests.Response) -> None:
         """Raise the error a response stands for if it is not that of the file."""
@@ -105,17 +108,6 @@ class HeadRequest(Publisher):
             raise _page_meaning(self.host, response.raw.read(_PAGE, decode_content=True))
         if response.request.method == "HEAD" and _size(response) is None:
             raise SourceError(f"{self.host}: does not report the size")
-
-    def _parse(self, hops: Sequence[requests.Response]) -> Head:
-        last = hops[-1]
-        return Head(
-            size=_size(last),
-            etag=_printable(last.headers.get("ETag")),
-            modified=_printable(last.headers.get("Last-Modified")),
-            md5=_md5(last.headers),
-            sha256=_linked(hops[0]),
-            moved=None if self._by_page else _moved(hops),
-        )
 
 
 def _moved(hops: Sequence[requests.Response]) -> str | None:
@@ -150,9 +142,8 @@ def _md5(headers: Mapping[str, str]) -> str | None:
     ):
         return base64.b64decode(found[1]).hex()
     # S3's ETag is the md5 of a single-part upload, unless it is encrypted with a KMS key.
-    single = headers.get("Server") == "AmazonS3" and "kms" not in headers.get(
-        "x-amz-server-side-encryption", ""
-    )
+    encryption = headers.get("x-amz-server-side-encryption", "")
+    single = headers.get("Server") == "AmazonS3" and "kms" not in encryption
     return hash_in(headers.get("ETag"), "md5") if single else None
 
 
@@ -166,8 +157,3 @@ def hash_in(etag: str | None, kind: str) -> str | None:
     """Return an ETag's value if it has the form of an md5 or sha256, or None."""
     value = (etag or "").strip('"').lower()
     return value if _HEX[kind].fullmatch(value) else None
-
-
-def _printable(value: str | None) -> str | None:
-    # An untrusted text that is shown and written to a file.
-    return value if value and value.isascii() and value.isprintable() else None

@@ -18,6 +18,7 @@ _CELL = MIB // 4  # bytes per line of the journal: a kill loses at most one cell
 _SYNC = 15.0  # seconds between two points from which a download resumes after a reboot
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NUMBER, _SYNCED = re.compile(r"[0-9]{8}"), re.compile(r"synced [0-9]{8}")
+_PRINTABLE = re.compile("[ -~]*")  # what a header may have; that of a damaged journal may not
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,6 @@ class Partial:
         found, done = _read_journal(path)
         if not found or not version.continues(found):
             done = set()
-        self.resumed = bool(done)
         with disk_errors(path):
             flags = os.O_RDWR | os.O_CREAT | (0 if done else os.O_TRUNC)
             self.fd = os.open(path, flags, 0o600)
@@ -89,10 +89,6 @@ class Partial:
         """Number of bytes that are written."""
         return sum(self._filled)
 
-    def length(self, number: int) -> int:
-        """Return the size of a block in bytes; the last one may be shorter."""
-        return len(self._blocks[number])
-
     def take(self) -> int | None:
         """Reserve the first free block for the calling thread and return it, or None."""
         with self._lock:
@@ -104,7 +100,7 @@ class Partial:
 
     def missing(self, number: int) -> int:
         """Return how many bytes of a block are missing."""
-        return self.length(number) - self._filled[number]
+        return len(self._blocks[number]) - self._filled[number]
 
     def write(self, number: int, data: bytes) -> None:
         """Write the next bytes of a block taken by the calling thread; raise DiskError."""
@@ -126,10 +122,7 @@ class Partial:
 
     def close(self) -> None:
         """Close the file and its journal; both are kept for the next run."""
-        fd, self.fd = (
-            self.fd,
-            -1,
-        )  # a late thread must not write to a reused number
+        fd, self.fd = self.fd, -1  # a late thread must not write to a reused number
         log, self._log = self._log, -1
         os.close(fd)
         os.close(log)
@@ -202,12 +195,11 @@ def _read_journal(path: Path) -> tuple[Version | None, set[int]]:
         header = json.loads(first)
         version = Version(header["url"], header["validator"], header["size"], header["pin"])
         whole = path.stat().st_size == version.size
+        sendable = version.validator is None or _PRINTABLE.fullmatch(version.validator)
         cell, same_boot = header["cell"], header["boot"] == _boot()
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None, set()
-    if not whole or type(version.size) is not int or cell != _CELL:
-        return None, set()
-    if not _is_header(version.validator):
+    if not whole or type(version.size) is not int or cell != _CELL or not sendable:
         return None, set()
     count = -(-version.size // _CELL)
     done = [int(line) for line in lines if _NUMBER.fullmatch(line) and int(line) < count]
@@ -230,11 +222,6 @@ def _filled(block: range, done: set[int]) -> int:
 def _line(number: int, word: str = "") -> str:
     # Of fixed width: a torn line, alone or joined with the next one, is not a valid number.
     return f"{word}{number:08d}\n"
-
-
-def _is_header(value: object) -> bool:
-    """Tell whether a validator can be sent; that of a damaged journal may not."""
-    return value is None or (isinstance(value, str) and value.isascii() and value.isprintable())
 
 
 def _boot() -> str:

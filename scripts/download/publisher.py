@@ -6,7 +6,6 @@ import re
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
@@ -15,9 +14,8 @@ import urllib3
 from scripts.catalogue.urls import host_of
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.addresses import file_url
-from scripts.download.connections import Connections, Session, authorities, trust
+from scripts.download.connections import Connections, Session, trust
 from scripts.download.failures import http_errors, is_page_type, page_error, retry_after, status
-from scripts.download.redirects import follow
 
 if TYPE_CHECKING:
     import ssl
@@ -75,12 +73,7 @@ class Publisher:
     """Request one URL repeatedly, from several threads."""
 
     def __init__(
-        self,
-        url: str,
-        *,
-        connections: int,
-        timeout: float,
-        context: ssl.SSLContext | None = None,
+        self, url: str, *, connections: int, timeout: float, context: ssl.SSLContext | None = None
     ) -> None:
         """Prepare a session and request nothing; `timeout` is in seconds without data.
 
@@ -89,12 +82,10 @@ class Publisher:
         self.url = file_url(url)
         self.host = host_of(url)
         self._resolved: str | None = None  # the last redirect target, requested directly
-        self._timeout = (min(_CONNECT, timeout), timeout)
         if self.url.startswith("https:"):
             context = context or trust()
         self._connections = Connections(connections, context)
-        self._session = Session()
-        self._session.verify = authorities()
+        self._session = Session((min(_CONNECT, timeout), timeout))
         self._session.mount("https://", self._connections)
         self._session.mount("http://", self._connections)
 
@@ -139,16 +130,10 @@ class Publisher:
         return self._follow(self.url, headers)
 
     def _follow(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        *passed, last = follow(partial(self._send, "GET", headers), url)
+        *passed, last = self._session.follow("GET", url, headers)
         if passed:
             self._resolved = last.url
         return last
-
-    def _send(self, method: str, headers: Mapping[str, str], url: str) -> requests.Response:
-        return self._session.request(
-            method, url, headers={"Accept-Encoding": "identity", **headers}, stream=True,
-            allow_redirects=False, timeout=self._timeout,
-        )  # fmt: skip
 
     def _checked(self, response: requests.Response, start: int | None, stop: int | None) -> Reply:
         code = response.status_code
@@ -186,5 +171,9 @@ class RangeError(SourceError):
 
 def _validator(etag: str | None, modified: str | None) -> str | None:
     # A weak ETag promises equivalent content, not equal bytes.
-    value = etag if etag and not etag.startswith("W/") else modified
+    return plain(etag if etag and not etag.startswith("W/") else modified)
+
+
+def plain(value: str | None) -> str | None:
+    """Return a header that may be shown, written to a file and sent again, or None."""
     return value if value and value.isascii() and value.isprintable() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import SourceError, TransientError
@@ -13,14 +13,9 @@ from scripts.files.digests import Hashing
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
-    from scripts.download.limits import TransferLimits
     from scripts.download.partial import Partial
     from scripts.download.publisher import Publisher, Reply
-    from scripts.download.request import Request
+    from scripts.download.request import Request, TransferLimits
     from scripts.files.digests import Digest
 
 _PAUSE = 0.01  # seconds between the starts of two workers
@@ -32,7 +27,7 @@ class ChangedError(SourceError):
     """The file changed at the publisher during the download."""
 
 
-class RangeDownload:
+class RangeDownload(AbstractContextManager["RangeDownload"]):
     """Workers that download blocks until none is left, or until one of them fails."""
 
     def __init__(
@@ -49,16 +44,7 @@ class RangeDownload:
         self._workers = [threading.Thread(target=self._worker, daemon=True) for _ in range(count)]
         self._hashing = Hashing(part.fd, part.front, sha256=request.sha256)
 
-    def __enter__(self) -> Self:
-        """Return self; the workers start with start()."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         """Wait until no thread can write any more; abort them if an error is pending."""
         self._hashing.abandon()
         if kind is not None:

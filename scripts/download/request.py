@@ -1,7 +1,8 @@
-"""Which file to download, and whether the received bytes are that file."""
+"""Which file to download, within which limits, and whether the received bytes are that file."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,19 @@ from scripts.download import partial
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scripts.catalogue.params import Network
     from scripts.catalogue.pins import Pin
     from scripts.console.progress import Bar
     from scripts.files.digests import Digest
+
+
+class TransferLimits:
+    """The limits that all transfers of a run share."""
+
+    def __init__(self, network: Network) -> None:
+        """Make as many slots as there may be ranges in flight."""
+        self.network = network
+        self.slots = threading.Semaphore(network.connections)
 
 
 @dataclass(frozen=True)

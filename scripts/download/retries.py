@@ -48,8 +48,6 @@ class Retries:
             tries = f"{self._failures} tries" if self._failures > 1 else "one try"
             what, nothing = f"{error.what} (given up after {tries})", arrived == self._first
             raise SourceError(what, host_down=nothing) from error
-        self._stop.wait(max(self._delay() if self._row else 0.0, error.wait or 0.0))
-
-    def _delay(self) -> float:
         doubled = min(self._network.backoff * 2.0 ** min(self._row - 1, 64), _LONGEST)
-        return doubled * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        delay = doubled * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        self._stop.wait(max(delay if self._row else 0.0, error.wait or 0.0))

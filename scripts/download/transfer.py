@@ -20,8 +20,7 @@ from scripts.files.disk import check_room, disk_errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scripts.download.limits import TransferLimits
-    from scripts.download.request import Request
+    from scripts.download.request import Request, TransferLimits
     from scripts.files.digests import Digest
 
 _VERSIONS = 3  # times a file may change during the download before it is read in one stream

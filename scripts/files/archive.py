@@ -9,14 +9,15 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from scripts.console.errors import ArchiveError
 from scripts.files import digests
 from scripts.files.disk import check_room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from typing_extensions import Self
@@ -40,6 +41,7 @@ class _Member:
     name: str
     size: int
     other: str | None
+    open: Callable[[], Any]  # the content of a file
 
 
 def extract(
@@ -51,10 +53,13 @@ def extract(
     the room on the disk are checked before the first write. Raises ArchiveError, RoomError or
     DiskError.
     """
-    needed = check(path, {name: sizes.get(name) for name in targets})
-    check_room(path, needed, what=path.stem)
-    for name, chunks in _members(path, set(targets)):
-        yield name, digests.write(chunks, targets[name], sha256=True)
+    check_room(path, check(path, {name: sizes.get(name) for name in targets}), what=path.stem)
+    with _members(path) as members:
+        for member in members:
+            if member.other is None and member.name in targets:
+                with member.open() as file:
+                    chunks = iter(partial(file.read, _CHUNK), b"")
+                    yield member.name, digests.write(chunks, targets[member.name], sha256=True)
 
 
 def check(path: Path, wanted: Mapping[str, int | None]) -> int:
@@ -66,12 +71,11 @@ def check(path: Path, wanted: Mapping[str, int | None]) -> int:
     faults: list[str] = []
     sizes: dict[str, int] = {}
     total = 0
-    with _named(path), _opened(path) as archive:
-        for number, member in enumerate(_listed(archive), 1):
+    with _members(path) as members:
+        for number, member in enumerate(members, 1):
             total += member.size
             if number > _MOST or total > _LARGEST:
-                what = f"refusing {member.name!r:.99}: the archive is too large"
-                raise ArchiveError(what)
+                raise ArchiveError(f"refusing {member.name!r:.99}: the archive is too large")
             if why := _refusal(member, sizes, wanted.get(member.name)):
                 faults.append(f"refusing {member.name!r:.99}: {why}")
             if member.other != "a folder":
@@ -82,38 +86,23 @@ def check(path: Path, wanted: Mapping[str, int | None]) -> int:
     return sum(sizes[name] for name in wanted)
 
 
-def _members(path: Path, names: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Yield name and bytes of each named member, in one pass through the archive."""
-    with _named(path), _opened(path) as archive:
-        if isinstance(archive, zipfile.ZipFile):
-            for name in sorted(names):
-                with archive.open(name) as file:
-                    yield name, _chunks(path, file)
-            return
-        for info in archive:
-            member = archive.extractfile(info) if info.isreg() and info.name in names else None
-            if member:
-                yield info.name, _chunks(path, member)
-
-
-def _chunks(path: Path, file: IO[bytes]) -> Iterator[bytes]:
-    with _named(path):
-        while chunk := file.read(_CHUNK):
-            yield chunk
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
-    with path.open("rb") as file:
-        head = file.read(4)
-        file.seek(0)
-        if head == b"PK\x03\x04":
-            with zipfile.ZipFile(file) as archive:
-                yield archive
-        else:
-            mode: Any = f"r:{_COMPRESSIONS.get(head[:2], '')}"
-            with tarfile.open(fileobj=file, mode=mode, tarinfo=_Header) as tar:
-                yield tar
+def _members(path: Path) -> Iterator[Iterator[_Member]]:
+    """Open an archive; turn what the libraries raise for a broken one into ArchiveError."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            file.seek(0)
+            if head == b"PK\x03\x04":
+                with zipfile.ZipFile(file) as archive:
+                    yield _in_zip(archive)
+            else:
+                mode: Any = f"r:{_COMPRESSIONS.get(head[:2], '')}"
+                with tarfile.open(fileobj=file, mode=mode, tarinfo=_Header) as tar:
+                    yield _in_tar(tar)
+    except _BROKEN as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ArchiveError(f"{path.name} is broken: {reason.lower()}") from error
 
 
 class _Header(tarfile.TarInfo):
@@ -127,13 +116,16 @@ class _Header(tarfile.TarInfo):
         return info
 
 
-def _listed(archive: tarfile.TarFile | zipfile.ZipFile) -> Iterator[_Member]:
-    if isinstance(archive, zipfile.ZipFile):
-        for entry in archive.infolist():
-            yield _Member(entry.filename.rstrip("/"), entry.file_size, _other_in_zip(entry))
-    else:
-        for info in archive:
-            yield _Member(info.name, info.size, _other_in_tar(info))
+def _in_tar(archive: tarfile.TarFile) -> Iterator[_Member]:
+    for info in archive:
+        opened = partial(archive.extractfile, info)
+        yield _Member(info.name, info.size, _other_in_tar(info), opened)
+
+
+def _in_zip(archive: zipfile.ZipFile) -> Iterator[_Member]:
+    for entry in archive.infolist():
+        name, opened = entry.filename.rstrip("/"), partial(archive.open, entry)
+        yield _Member(name, entry.file_size, _other_in_zip(entry), opened)
 
 
 def _other_in_tar(info: tarfile.TarInfo) -> str | None:
@@ -171,13 +163,3 @@ def _refusal(member: _Member, seen: Mapping[str, int], pinned: int | None) -> st
     if pinned is not None and member.size != pinned:
         return f"it has {member.size:,} bytes, its pin {pinned:,}"
     return None
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Turn what the libraries raise for a broken archive into ArchiveError."""
-    try:
-        yield
-    except _BROKEN as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ArchiveError(f"{path.name} is broken: {reason.lower()}") from error

@@ -64,8 +64,7 @@ class Hashing:
             thread.join()
         if self._error:
             raise self._error
-        md5, *sha256 = (h.hexdigest() for h in self._hashes)
-        return Digest(size, md5, sha256[0] if sha256 else None)
+        return Digest(size, *(h.hexdigest() for h in self._hashes))
 
     def abandon(self) -> None:
         """Stop the threads without a digest."""
@@ -97,12 +96,9 @@ class Hashing:
 
 def of_file(path: Path, *, sha256: bool = True) -> Digest:
     """Return the digest of a file on disk; raise OSError if it cannot be read."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        size = os.fstat(fd).st_size
-        return Hashing(fd, lambda: size, sha256=sha256).finish(size)
-    finally:
-        os.close(fd)
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return Hashing(file.fileno(), lambda: size, sha256=sha256).finish(size)
 
 
 def of_chunks(chunks: Iterable[bytes], passed: Callable[[bytes], object]) -> Digest:

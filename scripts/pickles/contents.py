@@ -10,7 +10,7 @@ from scripts.pickles.unpickler import MOST, follow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.pickles.nodes import Data, Pickle
+    from scripts.pickles.unpickler import Data, Pickle
 
 LARGEST = 64 << 20  # bytes of all pickles in a zip; the largest here has some hundred thousand
 
@@ -41,9 +41,10 @@ class Contents:
                 return
             start = pickle.end
 
-    def add(self, where: str, pickle: Pickle) -> None:
-        """Add the imports, opcodes and fault of a pickle."""
-        self.imports |= dict.fromkeys(pickle.imports)
+    def add(self, where: str, pickle: Pickle) -> Pickle:
+        """Add the imports, opcodes and fault of a pickle, and return it."""
+        self.imports |= pickle.imports
         self.opcodes |= pickle.opcodes
         if pickle.fault:
             self.faults.append(f"{where}: {pickle.fault}")
+        return pickle

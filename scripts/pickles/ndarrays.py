@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scripts.console.errors import PickleError
-from scripts.pickles.nodes import Node
-from scripts.pickles.unpickler import follow
+from scripts.pickles.unpickler import Node, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scripts.pickles.nodes import Value
+    from scripts.pickles.unpickler import Value
 
 _DEPTH = 50  # levels; a checkpoint has four, and pickle recurses
 _NUMBER = re.compile("b1|[iu][1248]|f[248]|f16|c8|c16|c32")  # a kind of number, and its bytes
@@ -40,12 +39,12 @@ class Dtype:
 
 @dataclass(frozen=True, eq=False)
 class Array:
-    """An array of numbers; a numpy scalar has no shape."""
+    """An array of numbers, or of one object; a numpy scalar has no shape."""
 
     dtype: Dtype
     shape: tuple[int, ...] | None
     fortran: bool
-    data: bytes
+    data: bytes | list[Any]
 
 
 def load(data: bytes) -> dict[Any, Value]:
@@ -64,9 +63,8 @@ def load(data: bytes) -> dict[Any, Value]:
 def dump(content: dict[str, Any]) -> bytes:
     """Return the npy file that NumPy 1 writes for a dict of values from a `Reader`."""
     buffer = io.BytesIO()
-    buffer.write(_MAGIC + len(_HEADER).to_bytes(2, "little") + _HEADER)
-    _Writer(buffer, protocol=3).dump(_Holder(content))
-    return buffer.getvalue()
+    _Writer(buffer, protocol=3).dump(Array(_OBJECT, (), fortran=False, data=[content]))
+    return _MAGIC + len(_HEADER).to_bytes(2, "little") + _HEADER + buffer.getvalue()
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any plain value
@@ -75,16 +73,11 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: AN
     An empty list counts: two files may differ in it. Without it, lists that contain each other
     twice could take years to the first leaf.
     """
-    if not value and isinstance(value, (dict, list, tuple)):
+    if not value or not isinstance(value, (dict, list, tuple)):
         yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from leaves(item, _below(path, key))
-    elif isinstance(value, (list, tuple)):
-        for number, item in enumerate(value):
-            yield from leaves(item, _below(path, number))
-    else:
-        yield path, value
+        return
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from leaves(item, _below(path, key))
 
 
 class Reader:
@@ -166,13 +159,6 @@ def _sound(array: Array, path: str) -> Array:
     raise PickleError(f"{path}: an array with inconsistent type, shape and bytes")
 
 
-@dataclass(frozen=True, eq=False)
-class _Holder:
-    """The array of no dimensions that numpy.save makes of an object."""
-
-    content: dict[str, Any]
-
-
 _ARRAY = Node("import", name="numpy.core.multiarray\n_reconstruct")
 _SCALAR = Node("import", name="numpy.core.multiarray\nscalar")
 _NDARRAY = Node("import", name="numpy\nndarray")
@@ -198,28 +184,23 @@ class _Writer(pickle._Pickler):  # noqa: SLF001 - the one whose opcodes can be r
 
     def _dtype(self, dtype: Dtype) -> None:
         code = f"{dtype.code[0]}{dtype.code[1:]}"  # a new text, for the same reason
-        self._call(_DTYPE, (code, False, True), dtype)
-        self._build((3, dtype.order, None, None, None, -1, -1, dtype.flags))
+        state = (3, dtype.order, None, None, None, -1, -1, dtype.flags)
+        self._reduce(dtype, _DTYPE, (code, False, True), state)
 
     def _array(self, array: Array) -> None:
         if array.shape is None:
-            self._call(_SCALAR, (array.dtype, array.data), array)
+            self._reduce(array, _SCALAR, (array.dtype, array.data))
         else:
-            self._call(_ARRAY, (_NDARRAY, tuple(range(1)), _FIRST), array)
-            self._build((1, array.shape, array.dtype, array.fortran, array.data))
+            state = (1, array.shape, array.dtype, array.fortran, array.data)
+            self._reduce(array, _ARRAY, (_NDARRAY, tuple(range(1)), _FIRST), state)
 
-    def _holder(self, holder: _Holder) -> None:
-        self._call(_ARRAY, (_NDARRAY, tuple(range(1)), _FIRST), holder)
-        self._build((1, (), _OBJECT, False, [holder.content]))
-
-    def _call(self, function: Node, arguments: tuple[Any, ...], made: object) -> None:
+    def _reduce(self, made: object, function: Node, arguments: object, state: object = ()) -> None:
         self.save(function)
         self.save(arguments)
         self.write(pickle.REDUCE)
         self.memoize(made)
+        if state:
+            self.save(state)
+            self.write(pickle.BUILD)
 
-    def _build(self, state: tuple[Any, ...]) -> None:
-        self.save(state)
-        self.write(pickle.BUILD)
-
-    dispatch |= {Node: _import, Dtype: _dtype, Array: _array, _Holder: _holder}
+    dispatch |= {Node: _import, Dtype: _dtype, Array: _array}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scripts.pickles.contents import Contents
-    from scripts.pickles.nodes import Data
+    from scripts.pickles.unpickler import Data
 
 MAGIC = b"\x93NUMPY"
 HEAD = 12  # bytes before the header, at most: they hold its length

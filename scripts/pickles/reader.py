@@ -22,7 +22,7 @@ from scripts.pickles.unpickler import UNKNOWN, follow
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.pickles.nodes import Data
+    from scripts.pickles.unpickler import Data
 
 MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER
 _LEGACY = 5  # pickles in a torch stream: magic, version, system, the object, keys of storages
@@ -39,7 +39,7 @@ def read(path: Path) -> Contents:
             if data[:4] in zips.PREFIXES:
                 return zips.read(path, data)
             contents = _npy(data) if data[:6] == npy.MAGIC else _stream(data)
-            return _tar(path, data, contents) if _is_tar(data) else contents
+            return _tar(path, data, contents)
 
 
 def _npy(data: Data) -> Contents:
@@ -51,7 +51,7 @@ def _npy(data: Data) -> Contents:
 
 
 def _stream(data: Data) -> Contents:
-    if _is_torch(data):
+    if follow(data).value == MAGIC:
         return _torch_stream(data)
     contents, at = Contents("no pickle"), 0
     for number, found in enumerate(contents.following(data)):
@@ -66,10 +66,6 @@ def _stream(data: Data) -> Contents:
     return contents
 
 
-def _is_torch(data: Data) -> bool:
-    return follow(data).value == MAGIC
-
-
 def _torch_stream(data: Data) -> Contents:
     contents, number = Contents("torch stream"), 0
     for number, found in zip(range(1, _LEGACY + 1), contents.following(data), strict=False):
@@ -79,24 +75,19 @@ def _torch_stream(data: Data) -> Contents:
     return contents
 
 
-def _is_tar(data: Data) -> bool:
-    try:
-        tarfile.TarInfo.frombuf(data[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
-    except tarfile.HeaderError:
-        return False
-    return True
-
-
 def _tar(path: Path, data: Data, contents: Contents) -> Contents:
-    """Return the contents of a legacy tar, added to those of the same bytes read as pickles."""
+    """Return the contents, with the pickles of the members added if the file is a legacy tar."""
     held = replace(contents, kind="torch tar")
     try:
+        tarfile.TarInfo.frombuf(data[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
         archive.check(path, {})
         with tarfile.open(path, "r:") as holder:
             if tars.MEMBERS[0] not in holder.getnames():
                 return contents  # torch.load reads it first and stops
             for name in tars.MEMBERS:
                 tars.follow_all(held, data, holder.getmember(name))
+    except tarfile.HeaderError:
+        return contents
     except (ArchiveError, PickleError) as error:
         held.faults.append(error.what)
     except KeyError as error:

@@ -50,6 +50,13 @@ class Screening:
             return "malformed"
         return "beyond" if self.beyond else "fine"
 
+    @property
+    def rows(self) -> list[str]:
+        """Return a line for each import beyond the list and each fault, safe for a terminal."""
+        rows = [f"imports    {name}" for name in self.beyond]
+        rows += [f"malformed  {fault}" for fault in self.faults]
+        return [f"{row if row.isprintable() else ascii(row)[1:-1]:.131}" for row in rows]
+
 
 def screen(path: Path, allowed: frozenset[str]) -> Screening:
     """Read the pickles of a file and load nothing; raise DiskError if it cannot be read."""
@@ -71,8 +78,7 @@ def judge(root: Path, file: str, part: Path) -> None:
         return
     raise PickleError(
         f"{file}: loading it would run more than weights need",
-        *(f"imports    {shown(name)}" for name in found.beyond),
-        *(f"malformed  {shown(fault)}" for fault in found.faults),
+        *found.rows,
         "No pin of this repository has these bytes: they were not accepted.",
         "models/ and the cache are as they were.",
         f"Next: if you know why the file needs it, add the name to {ALLOWED} and run again.",
@@ -91,11 +97,6 @@ def allowed(root: Path, files: list[str]) -> dict[str, frozenset[str]]:
     return {file: every | frozenset(families.get(name, ())) for file, name in names.items()}
 
 
-def shown(text: str) -> str:
-    """Return an untrusted text for a terminal: one line without control characters."""
-    return f"{text if text.isprintable() else ascii(text)[1:-1]:.120}"
-
-
 def _is_dangerous(name: str) -> bool:
     first, _, rest = name.partition(".")
     return UNKNOWN in name or first in _RUNS or f"{first}.{rest.partition('.')[0]}" in _RUNS
@@ -104,11 +105,9 @@ def _is_dangerous(name: str) -> bool:
 def _faults(document: object) -> Iterator[str]:
     if not isinstance(document, dict) or not set(document) <= {"any", "families"}:
         yield "not a map of `any` and `families`"
-        return
-    families = document.get("families") or {}
-    if not isinstance(families, dict):
+    elif not isinstance(families := document.get("families") or {}, dict):
         yield "families: not a map of lists"
-        return
-    for where, names in {"any": document.get("any") or [], **families}.items():
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            yield f"{where}: not a list of names"
+    else:
+        for where, names in {"any": document.get("any") or [], **families}.items():
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                yield f"{where}: not a list of names"

@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import PickleError
-from scripts.pickles.nodes import Node
+from scripts.pickles.unpickler import Node
 
 if TYPE_CHECKING:
     import tarfile
-    from collections.abc import Iterator
 
     from scripts.pickles.contents import Contents
-    from scripts.pickles.nodes import Data, Pickle
+    from scripts.pickles.unpickler import Data, Pickle
 
 MEMBERS = ("storages", "tensors", "pickle")
 _BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2, "Short": 2,
@@ -25,30 +24,22 @@ _BYTES = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2
 
 def follow_all(contents: Contents, data: Data, info: tarfile.TarInfo) -> None:
     """Add the pickles of a member of the tar `data`; raise PickleError if it is broken."""
-    for number, pickle in enumerate(_pickles(contents, data, info)):
-        contents.add(f"{info.name} {number}", pickle)
-
-
-def _pickles(contents: Contents, data: Data, info: tarfile.TarInfo) -> Iterator[Pickle]:
     member, start = info.name, info.offset_data
-    end = start + info.size
-    first = contents.follow(data, start)
-    yield first
+    first = contents.add(f"{member} 0", contents.follow(data, start))
     if member == "pickle":
         return
-    if not isinstance(first.value, int) or not 0 <= first.value <= end - start:
+    if not isinstance(first.value, int) or not 0 <= first.value <= info.size:
         raise PickleError(f"{member}: it does not begin with a count")
     position = first.end
-    for _ in range(first.value):
-        pickle = contents.follow(data, position)
-        yield pickle
+    for number in range(1, first.value + 1):
+        pickle = contents.add(f"{member} {number}", contents.follow(data, position))
         if pickle.fault:
             return
         position = _after(data, member, pickle)
-        if not start < position <= end:
+        if not start < position <= start + info.size:
             raise PickleError(f"{member}: its numbers exceed the member")
     if member == "storages":
-        yield contents.follow(data, position)
+        contents.add(f"{member} {first.value + 1}", contents.follow(data, position))
 
 
 def _after(data: Data, member: str, pickle: Pickle) -> int:

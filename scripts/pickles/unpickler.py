@@ -9,15 +9,19 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scripts.console.errors import PickleError
-from scripts.pickles.nodes import Node, Pickle
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
-    from scripts.pickles.nodes import Data, Value
+    Data: TypeAlias = bytes | mmap.mmap
+    Value: TypeAlias = "bool | int | float | str | bytes | Node | None"
+    Pickle: TypeAlias = "_Unpickler"  # one that has read its pickle
 
 MOST = 300_000  # operations in a file; the largest state dict here needs some tens of thousands
 KEPT = 4096  # bytes; a longer text is no name of anything
@@ -33,21 +37,32 @@ def follow(data: Data, start: int = 0, *, keep: int = KEPT, most: int = MOST) ->
 
     Never raises for what the bytes are: `fault` says why the reading ended before a STOP.
     """
-    reader, value, fault = _Unpickler(data, start, keep, most), None, None
+    reader = _Unpickler(data, start, keep, most)
     try:
-        value = reader.load()
+        reader.value = reader.load()
     except PickleError as error:
-        fault = error.what
+        reader.fault = error.what
     if reader.inconsistent:
         reader.imports[UNKNOWN] = None  # in another pickle, which is not read here
-        fault = fault or "a frame of it ends elsewhere than its operations"
-    found = tuple(reader.imports), frozenset(reader.opcodes)
-    return Pickle(value, *found, reader.operations, reader.at, fault)
+        reader.fault = reader.fault or "a frame of it ends elsewhere than its operations"
+    return reader
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """What is no plain value: a container, an import, a call, or a value that is not known."""
+
+    kind: str
+    items: list[Value] = field(default_factory=list)
+    name: str = ""  # of an import
+    of: Value = None  # what a call calls
+    state: Value = None  # what BUILD gave to a call
 
 
 class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the one whose opcodes can be replaced
     """Python's unpickler without what could run anything; it reads `data`, not a file.
 
+    It keeps the value, the imports in order, and `end`, the index of the byte after the last one.
     A frame is checked and not read at once. C's unpickler reads it at once: if it ends within an
     operation or beyond the STOP, C skips bytes that are read here, and starts the next pickle
     elsewhere.
@@ -60,7 +75,9 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the one whose opcodes can
     def __init__(self, data: Data, start: int, keep: int, most: int) -> None:
         self._data, self._keep, self._most = data, keep, most
         super().__init__(io.BytesIO(), encoding="latin-1")  # which never fails
-        self.at = self._frame_end = start
+        self.end = self._frame_end = start
+        self.value: Value = None
+        self.fault: str | None = None
         self.stack: list[Value] = []
         self.metastack: list[list[Value]] = []
         self.append = self.stack.append
@@ -70,30 +87,30 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the one whose opcodes can
         self.inconsistent = self._skipped = False
 
     def read(self, size: int) -> bytes:
-        start, self.at = self.at, self.at + size
-        if self.at > len(self._data):
+        start, self.end = self.end, self.end + size
+        if self.end > len(self._data):
             raise EOFError
         return self._kept(start)
 
     def readline(self) -> bytes:
-        start, end = self.at, self._data.find(b"\n", self.at)
-        self.at = end + 1 or len(self._data)
+        start, end = self.end, self._data.find(b"\n", self.end)
+        self.end = end + 1 or len(self._data)
         line = self._kept(start)
         if self._code in b"ILFpg":  # a number, which ends at a zero byte for C
             line = line.rstrip(b"\n").split(b"\0")[0] + b"\n"
         return line
 
     def _kept(self, start: int) -> bytes:
-        self._skipped = self.at - start > self._keep
-        return _SKIPPED if self._skipped else self._data[start : self.at]
+        self._skipped = self.end - start > self._keep
+        return _SKIPPED if self._skipped else self._data[start : self.end]
 
     def load(self) -> Value:
-        name, last = "", self.at
+        name, last = "", self.end
         while name != "STOP":
-            start = self.at
+            start = self.end
             self.inconsistent |= last < self._frame_end < start
             name, last = self._step(start), start
-        self.inconsistent |= self.at < self._frame_end
+        self.inconsistent |= self.end < self._frame_end
         return self.held([self.stack.pop() if self.stack else Node("unknown")])[0]
 
     def _step(self, start: int) -> str:
@@ -177,9 +194,9 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the one whose opcodes can
             target.items.extend(self.held(items))
 
     def frame(self) -> None:
-        self.inconsistent |= self.at - 1 < self._frame_end
+        self.inconsistent |= self.end - 1 < self._frame_end
         size = int.from_bytes(self.read(8), "little")
-        self._frame_end = self.at + size
+        self._frame_end = self.end + size
 
     def number(self) -> None:
         try:
@@ -208,14 +225,11 @@ def _dotted(module: Value, name: Value) -> str:
 _INERT: dict[str, Callable[[_Unpickler], object]] = {
     "PROTO": lambda u: u.read(1),
     "FRAME": _Unpickler.frame,
-    "STOP": lambda _: None,
-    "INT": _Unpickler.number,
-    "LONG": _Unpickler.number,
-    "FLOAT": _Unpickler.number,
+    **dict.fromkeys(("STOP", "READONLY_BUFFER"), lambda _: None),
+    **dict.fromkeys(("INT", "LONG", "FLOAT"), _Unpickler.number),
     "STRING": _Unpickler.string,
     "BYTEARRAY8": lambda u: u.push("bytearray", [u.read(int.from_bytes(u.read(8), "little"))]),
     "NEXT_BUFFER": lambda u: u.push("buffer"),
-    "READONLY_BUFFER": lambda _: None,
     "EMPTY_DICT": lambda u: u.push("dict"),
     "EMPTY_LIST": lambda u: u.push("list"),
     "EMPTY_SET": lambda u: u.push("set"),
@@ -229,12 +243,9 @@ _INERT: dict[str, Callable[[_Unpickler], object]] = {
     "FROZENSET": lambda u: u.push("frozenset", u.pop_mark()),
     "APPEND": lambda u: u.extend(u.pop(1)),
     "SETITEM": lambda u: u.extend(u.pop(2)),
-    "APPENDS": lambda u: u.extend(u.pop_mark()),
-    "SETITEMS": lambda u: u.extend(u.pop_mark()),
-    "ADDITEMS": lambda u: u.extend(u.pop_mark()),
+    **dict.fromkeys(("APPENDS", "SETITEMS", "ADDITEMS"), lambda u: u.extend(u.pop_mark())),
     "STACK_GLOBAL": lambda u: u.append(u.find_class(*u.pop(2))),
-    "REDUCE": lambda u: u.call(*u.pop(2)),
-    "NEWOBJ": lambda u: u.call(*u.pop(2)),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda u: u.call(*u.pop(2))),
     "NEWOBJ_EX": lambda u: u.call(*u.pop(3)),
     "BUILD": _Unpickler.build,
 }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from scripts.pickles.nodes import Data
+    from scripts.pickles.unpickler import Data
 
 PREFIXES = (b"PK\x03\x04", b"PK\x05\x06")  # NumPy accepts either
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # torch and numpy write no other
@@ -47,27 +47,21 @@ def _check_directory(data: Data) -> None:
 
     zipfile finds it by its end and its size, torch's reader by its offset.
     """
-    end, size, offset = _ending(data)
+    end = len(data) - _END.size
+    if end < 0 or data[end : end + 4] != b"PK\x05\x06":
+        raise ValueError("it does not end with the end record of its directory")
+    *_, size, offset, _ = _END.unpack(data[end : end + _END.size])
+    at = end - _LOCATOR.size
+    if at >= 0 and data[at : at + 4] == b"PK\x06\x07":
+        end, size, offset = _ending_64(data, at, size, offset)
     if offset + size != end:
         raise ValueError("its directory is not at the recorded offset")
     if size > _DIRECTORY:
         raise ValueError(f"a directory of more than {_DIRECTORY:,} bytes")
 
 
-def _ending(data: Data) -> tuple[int, int, int]:
-    """Return the end of the directory, and the size and offset that its end record states."""
-    end = len(data) - _END.size
-    if end < 0 or data[end : end + 4] != b"PK\x05\x06":
-        raise ValueError("it does not end with the end record of its directory")
-    *_, size, offset, _ = _END.unpack(data[end : end + _END.size])
-    at = end - _LOCATOR.size
-    if at < 0 or data[at : at + 4] != b"PK\x06\x07":
-        return end, size, offset
-    return _ending_64(data, at, size, offset)
-
-
 def _ending_64(data: Data, at: int, *stated: int) -> tuple[int, int, int]:
-    """Return the same of the 64-bit end record before the locator at `at`."""
+    """Return end, size and offset of the directory by the 64-bit record before the locator."""
     start = at - _END_64.size
     _, _, located, _ = _LOCATOR.unpack(data[at : at + _LOCATOR.size])
     if located != start or data[start : start + 4] != b"PK\x06\x06":

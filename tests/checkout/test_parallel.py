@@ -28,8 +28,7 @@ from tests.world.checkpoints import files
 from tests.world.processes import started, until
 
 if TYPE_CHECKING:
-    from scripts.download.limits import TransferLimits
-    from scripts.download.request import Request
+    from scripts.download.request import Request, TransferLimits
     from scripts.files.digests import Digest
     from tests.world import World
     from tests.world.clones import TestClone

@@ -14,8 +14,7 @@ from scripts.catalogue.pins import Pin
 from scripts.console.errors import SourceError
 from scripts.console.progress import Bar
 from scripts.download import transfer
-from scripts.download.limits import TransferLimits
-from scripts.download.request import Request
+from scripts.download.request import Request, TransferLimits
 from scripts.files import digests, disk
 from tests.download import transfers
 from tests.download.transfers import (

@@ -17,9 +17,8 @@ from scripts.catalogue.pins import Pin
 from scripts.console.errors import CheckpointError
 from scripts.console.progress import Bar
 from scripts.download import partial, transfer
-from scripts.download.limits import TransferLimits
 from scripts.download.partial import MIB, Partial, Version
-from scripts.download.request import Request
+from scripts.download.request import Request, TransferLimits
 from scripts.files.digests import of_file
 from tests.download.transfers import HOST, URL, md5, noise
 from tests.world import Fault
