@@ -413,7 +413,7 @@ def test_a_stated_hash_does_not_replace_the_scan(
     assert plain == member
     assert "imports    os.system" in plain
     assert "No pin of this repository has these bytes" in plain
-    assert "Next: if you know why it is there, add the name to imports.yaml" in plain
+    assert "Next: if you know why the file needs it, add the name to imports.yaml" in plain
 
 
 def test_a_file_of_the_cache_is_scanned_too(clone: TestClone, capsys: Capture) -> None:
