@@ -44,7 +44,7 @@ _MODE = 0o444  # DVC trusts an object of this mode
 # A state that cannot be written (full disk, locked, not ours) costs time, not correctness.
 # KeyError: a user without an entry in /etc/passwd, as in some containers.
 _STATE_ERRORS = (KeyError, OSError, sqlite3.Error, Timeout, StateError)
-_LINKS: dict[str, Callable[[str, str], object]] = {
+LINKS: dict[str, Callable[[str, str], object]] = {
     "reflink": links.reflink,
     "hardlink": links.hardlink,
     "symlink": links.symlink,
@@ -179,7 +179,7 @@ def _link(source: Path, target: Path, types: Iterable[str]) -> None:
     """Link by the first type that works, else copy; raise OSError, and then leave no half copy."""
     for kind in (*types, "copy"):
         try:
-            _LINKS[kind](str(source), str(target))
+            LINKS[kind](str(source), str(target))
         except (OSError, NotImplementedError):  # noqa: PERF203 - the next type may work
             target.unlink(missing_ok=True)
             if kind == "copy":

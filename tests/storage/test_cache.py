@@ -20,6 +20,7 @@ from dvc_objects.fs.local import localfs
 
 from scripts import fetch
 from scripts.console.errors import CheckpointError, DiskError
+from scripts.storage import cache
 from scripts.storage.cache import Cache
 from tests.world.checkpoints import files
 from tests.world.processes import dvc_without_hashing
@@ -369,11 +370,11 @@ def test_half_a_copy_does_not_stay(clone: TestClone, monkeypatch: pytest.MonkeyP
     assert fetch.main([NAME]) == 0
     configured(clone, '[cache]\n    type = "copy"\n')
 
-    def full(_: Path, target: Path) -> None:
-        target.write_bytes(b"half")
+    def full(_: str, target: str) -> None:
+        Path(target).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfile", full)
+    monkeypatch.setitem(cache.LINKS, "copy", full)
     with pytest.raises(DiskError, match="no room to write"):
         Cache(clone.root).link(MD5, clone.root / PATH)
 
