@@ -22,7 +22,7 @@ demo: $(VENV)/installed-dev ## Run the whole workflow against publishers on loop
 	python -m tests.sampt.demo
 
 test: lint ## Run lint, type checks and tests, installing what is missing
-	python -m pytest -n auto --dist loadgroup --cov --cov-report=term
+	python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 bench: $(VENV)/installed-bench ## Compare with other tools (needs nginx, aria2, wget, curl)
 	python -m bench
@@ -30,7 +30,8 @@ bench: $(VENV)/installed-bench ## Compare with other tools (needs nginx, aria2, 
 scale: $(VENV)/installed-dev ## Measure DVC with up to 2,500 entries
 	python -m bench.scale
 
-torture: $(VENV)/installed-dev ## Kill real commands (N=200 times), run them twice at once, fill the disk
+torture: $(VENV)/installed-dev ## Run the longest tests; kill real commands (N=200 times), run two at once, fill the disk
+	python -m pytest -q -m torture
 	python -m tests.torture $(N)
 
 lint: $(VENV)/installed-dev ## Run lint and type checks only

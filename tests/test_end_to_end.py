@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from tests.world import Request
 
-pytestmark = pytest.mark.xdist_group("end to end")  # one worker has the complete clone
-
 SCALE = 10_000
 FILES = files(SCALE)
 SAM = "models/sam_ckpts/sam_vit_b_01ec64.pth"

@@ -136,7 +136,7 @@ def test_the_template_names_known_figures_alone() -> None:
         assert f"${name}" in text, name
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.skipif(
     not (REPOSITORY / "tests/world/bucket.py").exists(), reason="no bucket to push to"
 )

@@ -21,7 +21,14 @@ CHANGES = (
     ["scripts.remove", "raft"],
 )
 # What reads the repository itself; every other test works on the tests' own catalogue.
-QUICK = ["tests/sampt", "tests/test_tree.py", "-m", "not slow", "-k", "not changed and not tapnet"]
+QUICK = [
+    "tests/sampt",
+    "tests/test_tree.py",
+    "-m",
+    "not slow and not torture",
+    "-k",
+    "not changed and not tapnet",
+]
 
 
 @pytest.mark.slow

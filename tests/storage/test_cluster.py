@@ -34,7 +34,7 @@ def objects(cache: Path) -> list[Path]:
     return [p for p in cache.rglob("*") if p.is_file() and p.suffix != ".tmp"]
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_eight_nodes_fill_one_cache_at_once_three_of_them_killed(
     team: Team, bucket: Bucket, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from scripts.catalogue import lock, sources
+from tests.world import forks
 from tests.world.checkpoints import PAPER, files, published
 
 if TYPE_CHECKING:
@@ -39,15 +41,18 @@ class TestClone:
         **more: Any,  # noqa: ANN401 - what Popen takes
     ) -> subprocess.CompletedProcess[str]:
         """Run a command at the clone's root and return what it printed; `check`: it must exit 0."""
-        done = subprocess.run(  # noqa: S603 - the words are the test's own
-            words,
-            cwd=self.root,
-            env=dict(self.env),
-            text=True,
-            capture_output=True,
-            check=False,
-            **more,
-        )
+        if not more and forks.runs(words, self.env):
+            done = forks.run(words, self.env, self.root)
+        else:
+            done = subprocess.run(  # noqa: S603 - the words are the test's own
+                words,
+                cwd=self.root,
+                env=dict(self.env),
+                text=True,
+                capture_output=True,
+                check=False,
+                **more,
+            )
         if check and done.returncode:
             raise AssertionError(
                 f"{words} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -136,6 +141,7 @@ def template(folder: Path, scale: int, catalogue: Path = PAPER) -> Path:
     """Make a clone below `folder`, pinned and committed, with nothing fetched; return its root."""
     root = folder / "clone"
     copy(root, catalogue)
+    compileall.compile_dir(root / "scripts", quiet=1)  # once, not in every copy
     pin(root, scale)
     commit(root, isolated(folder))
     return root
