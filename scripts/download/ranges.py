@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.failures import looks_like_page, page_error
+from scripts.download.publisher import RangeError
 from scripts.download.retries import Retries
 from scripts.files.digests import Hashing
 from scripts.files.disk import disk_errors
@@ -35,7 +36,7 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
     ) -> None:
         """Reserve the first missing block for the calling thread. `part` is closed on exit."""
         self._part, self._publisher, self._limits = part, publisher, limits
-        self._bar = request.bar
+        self._request, self._bar = request, request.bar
         self._stop, self._done = threading.Event(), threading.Event()
         self._start_lock = threading.Lock()
         self._error: BaseException | None = None
@@ -113,14 +114,13 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
     def _download(self, number: int) -> None:
         start = self._part.position(number)
         stop = start + self._part.missing(number)
-        validator = self._part.version.validator
+        version = self._part.version
+        validator = version.validator if version.pin is None else None
         with self._limits.slots, self._publisher.get(start, stop, validator=validator) as reply:
             self._read(number, reply)
 
     def _read(self, number: int, reply: Reply) -> None:
-        version = self._part.version
-        if not reply.ranged or (reply.total, reply.validator) != (version.size, version.validator):
-            raise ChangedError(f"{reply.host}: the file changed during the download")
+        self._check_version(reply)
         for chunk in reply.chunks():
             if self._stop.is_set():
                 raise TransientError(f"{reply.host}: stopped")
@@ -130,6 +130,17 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
             self._bar.advance(len(chunk))
         if self._part.position(number) < (reply.stop or 0):
             raise TransientError(f"{reply.host}: the response was cut short")
+
+    def _check_version(self, reply: Reply) -> None:
+        version = self._part.version
+        if reply.total is not None:
+            self._request.check_size(reply.total, reply.host)
+        if not reply.ranged and version.pin is not None:
+            raise RangeError(f"{reply.host}: does not always support ranges")
+        if not reply.ranged or not version.allows(reply.total, reply.validator):
+            raise ChangedError(f"{reply.host}: the file changed during the download")
+        if reply.validator != version.validator:
+            self._part.mixed = True
 
     def _abort(self) -> None:
         self._stop.set()
