@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import SourceError, TransientError
-from scripts.download.failures import looks_like_page, page_error
 from scripts.download.publisher import RangeError
 from scripts.download.retries import Retries
 from scripts.files.digests import Hashing
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scripts.download.request import Request, TransferLimits
     from scripts.files.digests import Digest
 
+_SHARE = 2048  # bytes/s of a connection: each fills a TLS record of 16 KiB within the timeout
 _PAUSE = 0.01  # seconds between the starts of two workers
 _BACKLOG = 2 << 20  # bytes written but not yet hashed
 _POLL = 0.2  # seconds: a join without timeout would delay Ctrl-C
@@ -39,6 +40,7 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
         self._request, self._bar = request, request.bar
         self._stop, self._done = threading.Event(), threading.Event()
         self._start_lock = threading.Lock()
+        self._open, self._began, self._resumed = 1, time.monotonic(), part.present
         self._error: BaseException | None = None
         self._first_block = part.take()
         count = min(limits.network.connections, part.count) - 1
@@ -90,12 +92,20 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
     def _wait_to_start(self) -> None:
         """Wait until the open connections are slower than the hash, or no block is left.
 
-        More connections than that would only compete for the processor.
+        More connections than that would only compete for the processor; or for a slow line.
         """
         with self._start_lock:  # one worker after another
             done = self._done.wait(_PAUSE)
-            while not done and self._part.front() - self._hashing.position > _BACKLOG:
+            while not done and (self._hash_is_behind() or self._line_is_slow()):
                 done = self._done.wait(_PAUSE)
+            self._open += 1
+
+    def _hash_is_behind(self) -> bool:
+        return self._part.front() - self._hashing.position > _BACKLOG
+
+    def _line_is_slow(self) -> bool:
+        seconds = time.monotonic() - self._began
+        return self._part.present - self._resumed < _SHARE * self._open * seconds
 
     def _download_blocks(self, number: int | None) -> None:
         retries = Retries(self._limits.network, lambda: self._part.present, self._stop)
@@ -124,8 +134,6 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
         for chunk in reply.chunks():
             if self._stop.is_set():
                 raise TransientError(f"{reply.host}: stopped")
-            if not self._part.position(number) and looks_like_page(chunk):
-                raise page_error(reply.host, chunk)
             self._part.write(number, chunk)
             self._bar.advance(len(chunk))
         if self._part.position(number) < (reply.stop or 0):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from scripts.catalogue.urls import host_of
 from scripts.console.errors import TransientError
 from scripts.download import partial
-from scripts.download.failures import looks_like_page, page_error
 from scripts.download.partial import Partial, Version
 from scripts.download.publisher import Publisher, RangeError, Reply
 from scripts.download.ranges import ChangedError, RangeDownload
@@ -63,8 +62,10 @@ class _Transfer:
     def _retry(self, attempt: Callable[[Publisher], Digest]) -> Digest:
         network = self.limits.network
         retries = Retries(network, lambda: self.furthest, threading.Event())
-        publisher = Publisher(self.url, connections=network.connections, timeout=network.timeout)
-        with closing(publisher):
+        publisher = Publisher(
+            self.url, connections=network.connections, timeout=network.timeout, limits=self.limits
+        )
+        with closing(publisher), self.limits.one_more_file():
             while True:
                 try:
                     return attempt(publisher)
@@ -141,8 +142,6 @@ class _Transfer:
     def _chunks(self, reply: Reply, total: int | None) -> Iterator[bytes]:
         received = 0
         for chunk in reply.chunks():
-            if not received and looks_like_page(chunk):
-                raise page_error(reply.host, chunk)
             yield chunk
             received += len(chunk)
             self.furthest = max(self.furthest, received)
