@@ -57,7 +57,7 @@ class Bar(AbstractContextManager["Bar"]):
         self._tqdm: Any = None
         self._total: int | None = None
         self._done = self._initial = 0
-        self._started = self._printed = time.monotonic()
+        self._printed = time.monotonic()
         self._done_then = 0  # bytes when the last line was printed
         self._ended = threading.Event()
 
@@ -80,7 +80,7 @@ class Bar(AbstractContextManager["Bar"]):
             self._within.grow((total or 0) - (self._total or 0), done - self._done)
         with self._lock:
             self._total, self._done, self._initial = total, done, done
-            self._started, self._done_then = time.monotonic(), done
+            self._done_then = done
             if self._shown:
                 self._draw()
 
@@ -133,7 +133,7 @@ class Bar(AbstractContextManager["Bar"]):
         if self._done == self._done_then:
             words += [f"0 bytes in {now - self._printed:.0f} s"]
         else:
-            rate = (self._done - self._initial) / max(now - self._started, 0.001)
+            rate = (self._done - self._done_then) / max(now - self._printed, 0.001)
             words += [f"{(self._total - self._done) / rate:.0f} s left"] if self._total else []
             words += [f"{human(rate)}/s"]
         self._printed, self._done_then = now, self._done

@@ -90,7 +90,7 @@ def test_a_line_says_that_no_byte_has_arrived(
         "name: 0 B, 0 bytes in 10 s",
         "name: 5 B, 0 bytes in 10 s",
         "name: 5 B of 10 B, 50%, 0 bytes in 10 s",
-        "name: 6 B of 10 B, 60%, 80 s left, 0 B/s",
+        "name: 6 B of 10 B, 60%, 40 s left, 0 B/s",
         "name: 6 B of 10 B, 60%, 0 bytes in 10 s",
     ]
 
