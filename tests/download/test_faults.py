@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ DRIVEN_PATH = "models/tapnet_ckpts/open_source_ckpt/checkpoint_wo_optstate.npy"
 PAGE = b"\n <!DOCTYPE html><html><head><title>Please log in &amp; wait</title></head></html>"
 SIGNED = "https://cas-bridge.xethub.hf.co/*"
 HUGGING_URL = f"{HQ_67AB}/sam_hq_vit_h.pth"
+OTHER = Fault.etag('"other"') | Fault.corrupt(0)  # another version of the file
 
 
 @pytest.fixture
@@ -330,6 +332,26 @@ def test_a_stream_beyond_the_pinned_size_is_aborted(
         download(big)
 
     assert len(BIG) - 2 * MIB < max(written) < len(BIG) + 2 * MIB
+
+
+@pytest.mark.parametrize(
+    ("script", "first"),
+    [([Fault.none(), OTHER, Fault.none()], None), ([OTHER, OTHER, Fault.status(404)], '"other"')],
+    ids=["in a run", "between two"],
+)
+def test_without_a_pin_no_two_versions_are_mixed(
+    big: Request, world: World, script: list[Fault], first: str | None
+) -> None:
+    """The bytes under another ETag are discarded."""
+    request = replace(big, pin=None)
+    world.fault(URL, *script)
+    with suppress(SourceError):
+        download(request, connections=1)
+    world.clear()
+
+    download(request, connections=1)
+
+    assert world.requests[0].headers.get("if-range") == first
 
 
 def test_a_clock_that_jumps_changes_nothing(

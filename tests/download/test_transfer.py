@@ -318,22 +318,6 @@ def test_a_pass_bound_to_one_version_is_resumed(
     assert world.served() == len(BIG) - kept
 
 
-def test_without_a_pin_no_two_versions_are_mixed(
-    clone: TestClone, world: World, capsys: Capture
-) -> None:
-    """The bytes under another ETag are discarded."""
-    transfers.unpin(clone)
-    transfers.limit(clone, connections=1)
-    world.fault(URL, Fault.none(), OTHER, Fault.none())
-
-    assert attempt(clone, capsys).code == 0
-
-    assert clone.tree() == {PATH: BIG}
-    assert all(
-        "if-range" in request.headers for request in world.requests if request.range != (0, MIB - 1)
-    )
-
-
 def test_without_a_pin_the_file_is_trusted_on_first_use_and_resumed_by_its_etag(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
