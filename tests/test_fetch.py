@@ -128,14 +128,14 @@ def test_ctrl_c_is_one_message(
 def test_without_a_network_the_error_names_the_host(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """The proxy does not answer: nothing is changed, and the same command resumes."""
+    """The proxy does not answer: nothing is changed, and there is nothing to resume."""
     world.stop_proxy()
 
     assert fetch.main(["sam_vit_b"]) == 1
 
     said = capsys.readouterr().err
     assert said.startswith("error: sam_vit_b: dl.fbaipublicfiles.com: ")
-    assert "run the same command again, it resumes" in said
+    assert "Next: run the same command again; or" in said
     assert (clone.tree(), clone.objects()) == ({}, {})
 
 

@@ -28,17 +28,24 @@ LIMITS: Mapping[str, tuple[type[float], float, float]] = {
     "retries": (int, 0, 100),
     "backoff": (float, 0, 60),
     "timeout": (float, 0.1, 600),
+    "least_rate": (float, 0, 1_000_000),
+    "window": (float, 0.1, 600),
 }
 
 
 @dataclass(frozen=True)
 class Network:
-    """Ranges in flight, failures in a row, two times in seconds; the mirrors of this site."""
+    """Ranges in flight, failures in a row, two times in seconds; the mirrors of this site.
+
+    A file for which fewer than `least_rate` bytes/s arrive over `window` seconds has stalled.
+    """
 
     connections: int = 10
     retries: int = 6
     backoff: float = 0.5
     timeout: float = 30.0
+    least_rate: float = 1000.0
+    window: float = 30.0
     mirrors: tuple[str, ...] = ()
 
 

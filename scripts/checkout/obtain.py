@@ -180,11 +180,12 @@ def _failure(
         lines = [f"none of {len(failures)} sources has it", *lines]
     kept = partial.kept(clone.cache.temporary / f"{_key(clone, entry)}.part")
     begun = f"; {kept:,} bytes are kept for the next run" if kept else ""
+    again = "run the same command again" + (", it resumes" if kept else "")
     return CheckpointError(
         f"{entry.name}: {lines[0]}",
         *lines[1:],
         *(candidate.alternative for candidate, _ in failures if candidate.alternative),
         f"models/ and the cache are as they were{begun}.",
-        "Next: run the same command again, it resumes; or, if you have the file from elsewhere,",
+        f"Next: {again}; or, if you have the file from elsewhere,",
         f"put it at {', '.join(file.path for file in missing)}: it is checked and kept.",
     )

@@ -6,9 +6,12 @@ import sys
 import threading
 import time
 from contextlib import AbstractContextManager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-_EVERY = 10.0  # seconds between two lines where there is no terminal
+if TYPE_CHECKING:
+    from typing import Self
+
+_EVERY = 10.0  # seconds between two lines where there is no terminal, whatever arrives
 
 
 def human(size: float) -> str:
@@ -54,21 +57,32 @@ class Bar(AbstractContextManager["Bar"]):
         self._tqdm: Any = None
         self._total: int | None = None
         self._done = self._initial = 0
-        self._started = self._printed = time.monotonic()
+        self._printed = time.monotonic()
+        self._done_then = 0  # bytes when the last line was printed
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Start to show progress, even before the first byte."""
+        if not self._quiet:
+            threading.Thread(target=self._tick, daemon=True).start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         """Remove the bar from the terminal."""
-        if self._tqdm is not None:
-            self._tqdm.close()
+        with self._lock:
+            self._ended.set()
+            if self._tqdm is not None:
+                self._tqdm.close()
 
     def start(self, total: int | None, done: int) -> None:
         """Set the total and the bytes that are there already, on each new attempt."""
         if self._within:
             self._within.grow((total or 0) - (self._total or 0), done - self._done)
-        self._total, self._done, self._initial = total, done, done
-        self._started = self._printed = time.monotonic()
-        if self._shown:
-            self._draw()
+        with self._lock:
+            self._total, self._done, self._initial = total, done, done
+            self._done_then = done
+            if self._shown:
+                self._draw()
 
     def grow(self, total: int, done: int) -> None:
         """Add bytes to the total, `done` of which are there already."""
@@ -76,6 +90,7 @@ class Bar(AbstractContextManager["Bar"]):
             self._total = (self._total or 0) + total
             self._done += done
             self._initial += done
+            self._done_then += done
             if self._shown:
                 self._draw()
 
@@ -87,8 +102,20 @@ class Bar(AbstractContextManager["Bar"]):
             self._done += size
             if self._tqdm is not None:
                 self._tqdm.update(size)
-            elif time.monotonic() - self._printed > _EVERY and not self._quiet:
+
+    def show(self) -> None:
+        """Print a line, or draw the bar again."""
+        with self._lock:
+            if self._ended.is_set():
+                return
+            if self._shown:
+                self._draw()
+            else:
                 self._print_line()
+
+    def _tick(self) -> None:
+        while not self._ended.wait(_EVERY):
+            self.show()
 
     def _draw(self) -> None:
         if self._tqdm is None:
@@ -98,13 +125,19 @@ class Bar(AbstractContextManager["Bar"]):
         self._tqdm.refresh()
 
     def _print_line(self) -> None:
-        now = self._printed = time.monotonic()
-        rate = (self._done - self._initial) / (now - self._started)
-        line = f"{self._name}: {human(self._done)}"
+        now = time.monotonic()
+        words = [human(self._done)]
         if self._total:
-            left = (self._total - self._done) / rate if rate else float("inf")
-            line += f" of {human(self._total)}, {self._done / self._total:.0%}, {left:.0f} s left"
-        note(f"{line}, {human(rate)}/s")
+            words = [f"{human(self._done)} of {human(self._total)}"]
+            words += [f"{self._done / self._total:.0%}"]
+        if self._done == self._done_then:
+            words += [f"0 bytes in {now - self._printed:.0f} s"]
+        else:
+            rate = (self._done - self._done_then) / max(now - self._printed, 0.001)
+            words += [f"{(self._total - self._done) / rate:.0f} s left"] if self._total else []
+            words += [f"{human(rate)}/s"]
+        self._printed, self._done_then = now, self._done
+        note(f"{self._name}: {', '.join(words)}")
 
 
 def _bar(name: str) -> Any:  # noqa: ANN401 - tqdm's own type needs its import

@@ -142,6 +142,10 @@ class Connections(HTTPAdapter):
     def abort(self) -> None:
         """Shut down every connection, now and later, and wake the threads that wait for data."""
         self._aborted.set()
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Shut down every open connection: the requests on them fail, later ones do not."""
         for opened in list(self._sockets):
             _shut(opened)
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from scripts.catalogue.params import Network
 from scripts.catalogue.urls import host_of
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.failures import http_errors, is_page_type, page_error, status
 from scripts.download.publisher import Publisher, plain
+from scripts.download.request import TransferLimits
 
 if TYPE_CHECKING:
     import ssl
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import requests
 
 _TIMEOUT = 10.0  # seconds without a response; headers are short
+_WINDOW = 3  # timeouts in which the headers of all hops must arrive
 _TRIES = 2  # a single broken connection proves nothing
 _PAGE = 1 << 16  # bytes of a page that are searched for its message
 _OK, _PARTIAL = 200, 206
@@ -61,7 +64,9 @@ class HeadRequest(Publisher):
 
     def __init__(self, url: str, context: ssl.SSLContext, *, timeout: float) -> None:
         """Prepare and request nothing; `timeout` is in seconds, limited to ten."""
-        super().__init__(url, connections=1, timeout=min(timeout, _TIMEOUT), context=context)
+        timeout = min(timeout, _TIMEOUT)
+        limits = TransferLimits(Network(timeout=timeout, window=_WINDOW * timeout))
+        super().__init__(url, connections=1, timeout=timeout, context=context, limits=limits)
         self._by_page = self.url != url  # redirects are then the host's normal way to the file
 
     def head(self) -> Head:
@@ -80,7 +85,7 @@ class HeadRequest(Publisher):
             return self._ask("GET", {"Range": "bytes=0-0"})
 
     def _ask(self, method: str, headers: Mapping[str, str]) -> Head:
-        with http_errors(self.host):
+        with self._pace.request(), http_errors(self.host):
             hops = list(self._session.follow(method, self.url, headers))
             with closing(hops[-1]) as last:
                 self._check(last)

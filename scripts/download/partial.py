@@ -23,17 +23,25 @@ _PRINTABLE = re.compile("[ -~]*")  # what a header may have; that of a damaged j
 
 @dataclass(frozen=True)
 class Version:
-    """The version of the file: `size` bytes at `url` with this ETag or date."""
+    """The version of the file: `size` bytes at `url` with this ETag or date, or of this hash."""
 
     url: str
     validator: str | None
     size: int
-    pin: str | None = None  # the expected hash
+    pin: str | None = None  # the expected hash, which decides in place of URL and validator
 
     def continues(self, other: Version) -> bool:
         """Tell whether a partial file of `other` can be resumed; with a pin, from any source."""
-        elsewhere = self.url != other.url and self.pin is not None
-        return other == self or (elsewhere and (other.pin, other.size) == (self.pin, self.size))
+        if self.pin is None:
+            return other == self
+        return other.size == self.size and other.pin in (None, self.pin)
+
+    def allows(self, size: int | None, validator: str | None) -> bool:
+        """Tell whether a range of a file with this size and validator may be one of these bytes.
+
+        The servers of one publisher may disagree on the validator: with a pin it does not matter.
+        """
+        return size == self.size and (self.pin is not None or validator == self.validator)
 
 
 def blocks(size: int) -> list[range]:
@@ -78,6 +86,8 @@ class Partial:
         self._lock = threading.Lock()
         self._front = 0
         self._lines, self._synced = len(done), time.monotonic()
+        # Whether the bytes may be of several versions: those of an earlier run, or unidentified.
+        self.mixed = bool(done) or version.validator is None
 
     @property
     def count(self) -> int:
@@ -173,7 +183,7 @@ def kept(path: Path) -> int:
 def gap(path: Path, url: str, pin: str | None) -> tuple[int, int, str | None]:
     """Return the range [start, stop) to request first, and the ETag or date it must have.
 
-    It is the first missing MiB of a block, or less. A pinned file is resumed from any source.
+    It is the first missing MiB of a block, or less. A pinned file may have any ETag.
     """
     version, done = _read_journal(path)
     start = next(n for n in range(len(done) + 1) if n not in done) * _CELL
@@ -182,7 +192,7 @@ def gap(path: Path, url: str, pin: str | None) -> tuple[int, int, str | None]:
     if not replace(version, url=url, pin=pin).continues(version):
         return 0, MIB, None
     end = next(block.stop for block in blocks(version.size) if start in block)
-    return start, min(start + MIB, end), version.validator if version.url == url else None
+    return start, min(start + MIB, end), version.validator if pin is None else None
 
 
 def _read_journal(path: Path) -> tuple[Version | None, set[int]]:

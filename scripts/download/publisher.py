@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,17 +12,29 @@ from typing import TYPE_CHECKING
 import requests
 import urllib3
 
+from scripts.catalogue.params import Network
 from scripts.catalogue.urls import host_of
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.addresses import file_url
 from scripts.download.connections import Connections, Session, trust
-from scripts.download.failures import http_errors, is_page_type, page_error, retry_after, status
+from scripts.download.failures import (
+    http_errors,
+    is_page_type,
+    looks_like_page,
+    page_error,
+    retry_after,
+    status,
+)
+from scripts.download.pace import Pace
+from scripts.download.request import TransferLimits
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _READ = 1 << 18  # bytes collected for one write; TLS delivers 16 KiB at a time
+_COLLECT = 0.1  # seconds for it; from a slow line they are counted as they arrive
+_HEAD = 256  # bytes in which a page is recognised
 _PAGE = 1 << 16  # bytes of a page that are searched for its title
 _CONNECT = 10.0  # seconds
 _OK, _PARTIAL, _UNSATISFIABLE = 200, 206, 416
@@ -36,33 +49,39 @@ class Reply:
     """The head of a response: bytes [start, stop) of `total`, None where unknown."""
 
     host: str
-    raw: urllib3.response.BaseHTTPResponse
+    raw: urllib3.HTTPResponse
     validator: str | None
     encoded: bool
     start: int
     stop: int | None
     total: int | None
+    arrived: Callable[[int], object]  # called with the size of each chunk
     ranged: bool = False
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body as it arrives, no byte past `stop`; raise TransientError on a failure."""
+        """Yield the body as it arrives, no byte past `stop`.
+
+        Raises TransientError on a failure, SourceError if it begins like a web page.
+        """
         left = sys.maxsize if self.stop is None else self.stop - self.start
+        head = b""
         with http_errors(self.host):
             while left and (chunk := self._read()[:left]):
+                self.arrived(len(chunk))
+                if not self.start and len(head) < _HEAD and looks_like_page(head := head + chunk):
+                    raise page_error(self.host, head)
                 left -= len(chunk)
                 yield chunk
 
     def _read(self) -> bytes:
-        # read1 cannot stream a decoded body: an encoding we did not ask for takes the slow path.
-        raw = self.raw
-        if self.encoded or not isinstance(raw, urllib3.HTTPResponse):
-            return bytes(raw.read(_READ, decode_content=True))
         pieces: list[bytes] = []
-        left = _READ
+        left, latest = _READ, time.monotonic() + _COLLECT
         try:
-            while left and (piece := raw.read1(left, decode_content=False)):
+            while left and (piece := self.raw.read1(left, decode_content=self.encoded)):
                 pieces.append(piece)
                 left -= len(piece)
+                if time.monotonic() > latest:
+                    break
         except (OSError, urllib3.exceptions.HTTPError):
             if not pieces:
                 raise
@@ -73,11 +92,18 @@ class Publisher:
     """Request one URL repeatedly, from several threads."""
 
     def __init__(
-        self, url: str, *, connections: int, timeout: float, context: ssl.SSLContext | None = None
+        self,
+        url: str,
+        *,
+        connections: int,
+        timeout: float,
+        context: ssl.SSLContext | None = None,
+        limits: TransferLimits | None = None,
     ) -> None:
         """Prepare a session and request nothing; `timeout` is in seconds without data.
 
-        `context` is the result of trust(), where several publishers share it.
+        `context` is the result of trust(), where several publishers share it. `limits` has the
+        least rate.
         """
         self.url = file_url(url)
         self.host = host_of(url)
@@ -85,6 +111,8 @@ class Publisher:
         if self.url.startswith("https:"):
             context = context or trust()
         self._connections = Connections(connections, context)
+        limits = limits or TransferLimits(Network())
+        self._pace = Pace(limits, self.host, self._connections.interrupt)
         self._session = Session((min(_CONNECT, timeout), timeout))
         self._session.mount("https://", self._connections)
         self._session.mount("http://", self._connections)
@@ -98,6 +126,13 @@ class Publisher:
         With `validator`, the range is sent only if the version matches; another version is sent
         whole (Reply.ranged is False). Raises TransientError or SourceError.
         """
+        with self._pace.request(), self._request(start, stop, validator) as reply:
+            yield reply
+
+    @contextmanager
+    def _request(
+        self, start: int | None, stop: int | None, validator: str | None
+    ) -> Iterator[Reply]:
         headers = {}
         if start is not None:
             headers["Range"] = f"bytes={start}-{stop - 1 if stop else ''}"
@@ -116,6 +151,7 @@ class Publisher:
 
     def close(self) -> None:
         """Abort all open responses and wake the threads that wait for data."""
+        self._pace.close()
         self._connections.abort()
         self._session.close()
 
@@ -156,13 +192,15 @@ class Publisher:
         validator = _validator(headers.get("ETag"), headers.get("Last-Modified"))
         if response.status_code == _OK:
             total = None if encoded else raw.length_remaining
-            return Reply(self.host, raw, validator, encoded, start=0, stop=total, total=total)
+            whole = self.host, raw, validator, encoded, 0, total, total
+            return Reply(*whole, self._pace.arrived)
         found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
         first, last, total = map(int, found.groups()) if found else (-1, -1, -1)
         expected = min(stop or total, total) - 1
         if start is None or encoded or (first, last) != (start, expected):
             raise RangeError(f"{self.host}: sent a different range than requested")
-        return Reply(self.host, raw, validator, encoded, first, last + 1, total, ranged=True)
+        part = self.host, raw, validator, encoded, first, last + 1, total
+        return Reply(*part, self._pace.arrived, ranged=True)
 
 
 class RangeError(SourceError):

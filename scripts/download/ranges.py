@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import SourceError, TransientError
-from scripts.download.failures import looks_like_page, page_error
+from scripts.download.publisher import RangeError
 from scripts.download.retries import Retries
 from scripts.files.digests import Hashing
 from scripts.files.disk import disk_errors
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from scripts.download.request import Request, TransferLimits
     from scripts.files.digests import Digest
 
+_SHARE = 2048  # bytes/s of a connection: each fills a TLS record of 16 KiB within the timeout
 _PAUSE = 0.01  # seconds between the starts of two workers
 _BACKLOG = 2 << 20  # bytes written but not yet hashed
 _POLL = 0.2  # seconds: a join without timeout would delay Ctrl-C
@@ -35,9 +37,10 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
     ) -> None:
         """Reserve the first missing block for the calling thread. `part` is closed on exit."""
         self._part, self._publisher, self._limits = part, publisher, limits
-        self._bar = request.bar
+        self._request, self._bar = request, request.bar
         self._stop, self._done = threading.Event(), threading.Event()
         self._start_lock = threading.Lock()
+        self._open, self._began, self._resumed = 1, time.monotonic(), part.present
         self._error: BaseException | None = None
         self._first_block = part.take()
         count = min(limits.network.connections, part.count) - 1
@@ -89,12 +92,20 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
     def _wait_to_start(self) -> None:
         """Wait until the open connections are slower than the hash, or no block is left.
 
-        More connections than that would only compete for the processor.
+        More connections than that would only compete for the processor; or for a slow line.
         """
         with self._start_lock:  # one worker after another
             done = self._done.wait(_PAUSE)
-            while not done and self._part.front() - self._hashing.position > _BACKLOG:
+            while not done and (self._hash_is_behind() or self._line_is_slow()):
                 done = self._done.wait(_PAUSE)
+            self._open += 1
+
+    def _hash_is_behind(self) -> bool:
+        return self._part.front() - self._hashing.position > _BACKLOG
+
+    def _line_is_slow(self) -> bool:
+        seconds = time.monotonic() - self._began
+        return self._part.present - self._resumed < _SHARE * self._open * seconds
 
     def _download_blocks(self, number: int | None) -> None:
         retries = Retries(self._limits.network, lambda: self._part.present, self._stop)
@@ -113,23 +124,31 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
     def _download(self, number: int) -> None:
         start = self._part.position(number)
         stop = start + self._part.missing(number)
-        validator = self._part.version.validator
+        version = self._part.version
+        validator = version.validator if version.pin is None else None
         with self._limits.slots, self._publisher.get(start, stop, validator=validator) as reply:
             self._read(number, reply)
 
     def _read(self, number: int, reply: Reply) -> None:
-        version = self._part.version
-        if not reply.ranged or (reply.total, reply.validator) != (version.size, version.validator):
-            raise ChangedError(f"{reply.host}: the file changed during the download")
+        self._check_version(reply)
         for chunk in reply.chunks():
             if self._stop.is_set():
                 raise TransientError(f"{reply.host}: stopped")
-            if not self._part.position(number) and looks_like_page(chunk):
-                raise page_error(reply.host, chunk)
             self._part.write(number, chunk)
             self._bar.advance(len(chunk))
         if self._part.position(number) < (reply.stop or 0):
             raise TransientError(f"{reply.host}: the response was cut short")
+
+    def _check_version(self, reply: Reply) -> None:
+        version = self._part.version
+        if reply.total is not None:
+            self._request.check_size(reply.total, reply.host)
+        if not reply.ranged and version.pin is not None:
+            raise RangeError(f"{reply.host}: does not always support ranges")
+        if not reply.ranged or not version.allows(reply.total, reply.validator):
+            raise ChangedError(f"{reply.host}: the file changed during the download")
+        if reply.validator != version.validator:
+            self._part.mixed = True
 
     def _abort(self) -> None:
         self._stop.set()

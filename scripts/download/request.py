@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from scripts.console.errors import ContentError
 from scripts.download import partial
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from scripts.catalogue.params import Network
@@ -25,6 +27,24 @@ class TransferLimits:
         """Make as many slots as there may be ranges in flight."""
         self.network = network
         self.slots = threading.Semaphore(network.connections)
+        self.files = 0  # that are being downloaded
+        self._lock = threading.Lock()
+
+    @property
+    def least_rate(self) -> float:
+        """The least bytes/s of one file: all files share the line."""
+        return self.network.least_rate / max(self.files, 1)
+
+    @contextmanager
+    def one_more_file(self) -> Iterator[None]:
+        """Count a file as long as it is being downloaded."""
+        with self._lock:
+            self.files += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.files -= 1
 
 
 @dataclass(frozen=True)

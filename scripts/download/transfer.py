@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from scripts.catalogue.urls import host_of
 from scripts.console.errors import TransientError
 from scripts.download import partial
-from scripts.download.failures import looks_like_page, page_error
 from scripts.download.partial import Partial, Version
 from scripts.download.publisher import Publisher, RangeError, Reply
 from scripts.download.ranges import ChangedError, RangeDownload
@@ -32,21 +31,22 @@ def download(url: str, request: Request, limits: TransferLimits) -> Digest:
     On failure the received bytes and their journal are kept, except for wrong bytes. Raises
     SourceError (another source may succeed), ContentError (wrong bytes) or DiskError.
     """
-    resumed = partial.kept(request.part) > 0
-    digest = _Transfer(url, request, limits).run()
-    if resumed and request.pin and not request.pin.matches(digest):
-        # The bytes of an earlier run may be wrong: download again from the first byte.
+    first = _Transfer(url, request, limits, request.hash)
+    digest = first.run()
+    if first.mixed and request.pin and not request.pin.matches(digest):
+        # They may be of several versions: download again from the first byte, and only one.
         partial.discard(request.part)
-        digest = _Transfer(url, request, limits).run()
+        digest = _Transfer(url, request, limits, None).run()
     return request.verified(host_of(url), digest)
 
 
 class _Transfer:
-    """The download of one file from one publisher."""
+    """The download of one file from one publisher; without `pin`, of a single version of it."""
 
-    def __init__(self, url: str, request: Request, limits: TransferLimits) -> None:
-        self.url, self.request, self.limits = url, request, limits
+    def __init__(self, url: str, request: Request, limits: TransferLimits, pin: str | None) -> None:
+        self.url, self.request, self.limits, self.pin = url, request, limits, pin
         self.furthest = 0  # bytes of the longest stream so far
+        self.mixed = False  # whether the bytes may be of several versions
 
     def run(self) -> Digest:
         """Download in ranges, or in one stream if ranges fail or the file keeps changing."""
@@ -62,8 +62,10 @@ class _Transfer:
     def _retry(self, attempt: Callable[[Publisher], Digest]) -> Digest:
         network = self.limits.network
         retries = Retries(network, lambda: self.furthest, threading.Event())
-        publisher = Publisher(self.url, connections=network.connections, timeout=network.timeout)
-        with closing(publisher):
+        publisher = Publisher(
+            self.url, connections=network.connections, timeout=network.timeout, limits=self.limits
+        )
+        with closing(publisher), self.limits.one_more_file():
             while True:
                 try:
                     return attempt(publisher)
@@ -72,7 +74,7 @@ class _Transfer:
 
     def _in_ranges(self, publisher: Publisher) -> Digest:
         """Request the first missing MiB: the response gives size, version and range support."""
-        start, stop, validator = partial.gap(self.request.part, publisher.url, self.request.hash)
+        start, stop, validator = partial.gap(self.request.part, publisher.url, self.pin)
         with ExitStack() as stack:
             with self.limits.slots, publisher.get(start, stop, validator=validator) as reply:
                 if not reply.ranged:
@@ -82,7 +84,9 @@ class _Transfer:
                 part = self._open(reply, publisher.url)
                 ranges = RangeDownload(part, publisher, self.limits, self.request)
                 stack.enter_context(ranges).start(reply)
-            return ranges.finish()
+            digest = ranges.finish()
+            self.mixed = part.mixed
+            return digest
 
     def _in_one_stream(self, publisher: Publisher) -> Digest:
         with self.limits.slots, publisher.get() as reply:
@@ -98,11 +102,11 @@ class _Transfer:
     def _open(self, reply: Reply, url: str) -> Partial:
         """Open the partial file for the served version, if that can be the pinned one."""
         size, path = self._expected_size(reply) or 0, self.request.part
-        if self.request.pin is None and reply.validator is None:
+        if self.pin is None and reply.validator is None:
             raise RangeError(f"{reply.host}: nothing identifies the version of the file")
         room = size - partial.kept(path) + self.request.reserve
         check_room(path, room, what=self.request.name)
-        part = Partial(path, Version(url, reply.validator, size, self.request.hash))
+        part = Partial(path, Version(url, reply.validator, size, self.pin))
         self.request.bar.start(size, part.present)
         return part
 
@@ -138,8 +142,6 @@ class _Transfer:
     def _chunks(self, reply: Reply, total: int | None) -> Iterator[bytes]:
         received = 0
         for chunk in reply.chunks():
-            if not received and looks_like_page(chunk):
-                raise page_error(reply.host, chunk)
             yield chunk
             received += len(chunk)
             self.furthest = max(self.furthest, received)

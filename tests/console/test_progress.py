@@ -59,28 +59,67 @@ def test_without_a_terminal_a_line_is_printed_every_few_seconds(
     monkeypatch.setattr(time, "monotonic", lambda: now)
     with Bar("name") as bar:
         bar.start(100_000_000, 20_000_000)
-        bar.advance(10_000_000)
+        bar.advance(21_000_000)
         now = 110.5
-        bar.advance(11_000_000)
-        bar.advance(1)
+        bar.show()
 
     assert capsys.readouterr().err == "name: 41.0 MB of 100.0 MB, 41%, 30 s left, 2.0 MB/s\n"
 
 
-def test_without_a_total_or_a_rate_the_time_left_is_unknown(
+def test_a_line_says_that_no_byte_has_arrived(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A publisher that states no size, and one that sends no bytes."""
+    """Before the first response, after it, and later; a size may be unknown."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    for total in (None, 10):
-        bar = Bar("name")
-        bar.start(total, 5)
-        now += 20
-        bar.advance(0)
+    bar = Bar("name")
+    steps: list[Callable[[], None]] = [
+        lambda: None,
+        lambda: bar.start(None, 5),
+        lambda: bar.start(10, 5),
+        lambda: bar.advance(1),
+        lambda: None,
+    ]
+    for step in steps:
+        step()
+        now += 10
+        bar.show()
 
     said = capsys.readouterr().err.splitlines()
-    assert said == ["name: 5 B, 0 B/s", "name: 5 B of 10 B, 50%, inf s left, 0 B/s"]
+    assert said == [
+        "name: 0 B, 0 bytes in 10 s",
+        "name: 5 B, 0 bytes in 10 s",
+        "name: 5 B of 10 B, 50%, 0 bytes in 10 s",
+        "name: 6 B of 10 B, 60%, 40 s left, 0 B/s",
+        "name: 6 B of 10 B, 60%, 0 bytes in 10 s",
+    ]
+
+
+def test_a_line_is_printed_whatever_arrives(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publisher that sends nothing is not waited for in silence; the end is the end."""
+    monkeypatch.setattr(progress, "_EVERY", 0.02)
+    said = ""
+    with Bar("name") as bar:
+        deadline = time.monotonic() + 10
+        while said.count("\n") < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+            said += capsys.readouterr().err
+    bar.show()
+
+    assert said.startswith("name: 0 B, 0 bytes in 0 s\nname: 0 B, 0 bytes")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_shows_a_bar_before_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clock goes on."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with Bar("name") as bar:
+        bar.show()
+
+    assert "name: 0.00B" in screen.getvalue()
 
 
 def test_a_quiet_bar_prints_nothing(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,6 +176,7 @@ def test_inner_bars_add_up(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> 
         one.advance(30)
         now = 120.0
         two.advance(20)
+        outer.show()
 
     assert capsys.readouterr().err == "all: 50 B of 100 B, 50%, 17 s left, 3 B/s\n"
 

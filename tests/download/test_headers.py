@@ -56,6 +56,16 @@ def test_hugging_face_reports_the_sha256_before_it_redirects(world: World) -> No
     assert head(URL).sha256 is None
 
 
+def test_headers_that_drip_are_requested_again(world: World) -> None:
+    """Each byte comes before the timeout, but they do not end."""
+    world.fault(URL, Fault.slow_headers(20), Fault.none())
+
+    with closing(HeadRequest(URL, trust(), timeout=0.3)) as request:
+        assert request.head().size == len(SERVED[URL])
+
+    assert len(world.requests) == 2
+
+
 def test_google_storage_states_its_md5() -> None:
     """In x-goog-hash, as base64, beside a crc32c."""
     assert head(BUCKET).md5 == md5(SERVED[BUCKET])

@@ -132,6 +132,24 @@ def test_another_version_starts_from_nothing(part: Partial) -> None:
     other.close()
 
 
+@pytest.mark.parametrize(
+    ("pin", "other", "continues"),
+    [
+        ("a" * 32, VERSION, True),  # what was begun without a pin, under another ETag
+        ("a" * 32, replace(VERSION, pin="a" * 32), True),
+        ("a" * 32, replace(VERSION, pin="a" * 32, size=SIZE + 1), False),
+        ("a" * 32, replace(VERSION, pin="b" * 32), False),
+        (None, replace(VERSION, pin="a" * 32), False),
+        (None, VERSION, False),
+    ],
+)
+def test_a_pin_binds_the_bytes_of_several_versions(
+    pin: str | None, other: Version, *, continues: bool
+) -> None:
+    """Of one size and for one pin; without a pin the ETag has to be the same."""
+    assert Version(VERSION.url, '"new"', SIZE, pin).continues(other) is continues
+
+
 def test_the_blocks_are_synced_regularly(part: Partial, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a reboot the download resumes from there."""
     fill(part, 0, 2)
@@ -275,5 +293,7 @@ def test_the_file_of_another_pin_is_not_resumed(tmp_path: Path) -> None:
     part.close()
 
     assert partial.gap(path, elsewhere, "a" * 32) == (MIB, 2 * MIB, None)
+    assert partial.gap(path, VERSION.url, "a" * 32) == (MIB, 2 * MIB, None)
+    assert partial.gap(path, VERSION.url, None) == (0, MIB, None)
     assert partial.gap(path, elsewhere, "b" * 32) == (0, MIB, None)
     assert partial.gap(path, VERSION.url, "b" * 32) == (0, MIB, None)

@@ -68,6 +68,28 @@ def test_another_version_is_sent_whole(publisher: Publisher) -> None:
         assert (reply.ranged, reply.start, reply.stop) == (False, 0, MIB)
 
 
+def test_bytes_are_yielded_as_they_arrive(publisher: Publisher, world: World) -> None:
+    """From a slow line they are not collected until a block is full."""
+    world.fault(URL, Fault.slow(40))
+
+    with publisher.get(0, MIB) as reply:
+        chunks = reply.chunks()
+        sizes = [len(next(chunks)) for _ in range(3)]
+
+    assert max(sizes) < 1000
+
+
+@pytest.mark.parametrize("framing", [Fault.none(), Fault.gzip()])
+def test_a_page_is_recognised_byte_by_byte(
+    publisher: Publisher, world: World, framing: Fault
+) -> None:
+    """The first chunk need not be long enough to tell."""
+    world.fault(URL, Fault.body(b"<!doctype html>" + DATA) | framing | Fault.slow(100))
+
+    with publisher.get() as reply, pytest.raises(SourceError, match="a web page"):
+        list(reply.chunks())
+
+
 def test_connections_are_reused_for_the_next_range(publisher: Publisher, world: World) -> None:
     """A response that was read to its end keeps its connection open; any other closes it."""
     for start in range(0, 50, 10):

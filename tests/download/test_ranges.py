@@ -47,6 +47,18 @@ def test_each_block_is_requested_once(
     assert len({request.connection for request in world.requests}) <= connections
 
 
+def test_a_slow_line_is_not_divided_among_connections(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Each would get too little to fill a TLS record before the timeout."""
+    transfers.limit(clone, connections=8)
+    world.fault(URL, Fault.slow(1500) | Fault.cut(1000), Fault.status(404))
+
+    assert attempt(clone, capsys).code == 1
+
+    assert len(world.requests) == 2
+
+
 def test_two_hashes_are_computed_in_the_same_pass(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:

@@ -184,6 +184,11 @@ class Fault:
         return Fault(f"slow {rate}", lambda _, reply: reply.sent(rate=rate))
 
     @staticmethod
+    def slow_headers(rate: float) -> Fault:
+        """Send the headers at `rate` bytes a second."""
+        return Fault(f"slow headers {rate}", lambda _, reply: reply.sent(head_rate=rate))
+
+    @staticmethod
     def shorter(count: int = 1) -> Fault:
         """Close in good order `count` bytes before Content-Length is reached."""
         return Fault("shorter", lambda _, reply: reply.sent(surplus=-count))

@@ -14,6 +14,7 @@ class Delivery:
     drop: bool = False  # reset the connection instead of answering
     delay: float = 0.0  # before the first byte of the reply
     rate: float | None = None  # body bytes per second
+    head_rate: float | None = None  # bytes of the headers per second
     stall: int | None = None  # stop after so many bytes...
     stall_for: float = 0.0  # ... for so long
     cut: int | None = None  # end the connection after so many bytes...

@@ -42,13 +42,20 @@ class Wire:
         if delivery.drop:
             self.sever(reset=True)
         request.status = reply.status
-        self._connection.sendall(_head(reply))
+        self._send_head(reply)
         if request.method != "HEAD":
             self._send_body(request, reply)
         keep = delivery.framing != "close" and delivery.surplus == 0
         if not keep:
             self._say_goodbye()
         return keep
+
+    def _send_head(self, reply: Reply) -> None:
+        head, rate = _head(reply), reply.delivery.head_rate
+        step = 1 if rate else len(head)
+        for start in range(0, len(head), step):
+            self._connection.sendall(head[start : start + step])
+            self._wait(1 / rate if rate else 0)
 
     def sever(self, *, reset: bool) -> None:
         """End the connection without TLS's closing words, with a reset or a plain end."""
