@@ -27,12 +27,14 @@ def key(clone: Clone, entry: Published, file: Checkpoint | None = None) -> str:
     return pin.md5 if pin and pin.md5 else entry.name
 
 
-def drop_begun(clone: Clone, entry: Published, *held: str) -> None:
-    """Remove what was begun to download for an entry whose files are in place.
+def drop_begun(clone: Clone, entry: Published, *held: str, more: Iterable[str] = ()) -> None:
+    """Remove what was begun to download for an entry whose files are in place, or not wanted.
 
-    The caller has the locks of the keys `held`. What another process is at work on stays.
+    The caller has the locks of the keys `held`; those of the entry, and `more`, are tried. What
+    another process is at work on stays.
     """
-    others = {entry.name, *(key(clone, entry, file) for file in entry.files)}.difference(held)
+    files = (key(clone, entry, file) for file in entry.files)
+    others = {entry.name, *files, *more}.difference(held)
     for name in held:
         _discard(_begun(clone, name))
     for name in others:

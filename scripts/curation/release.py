@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from scripts.download import partial
 from scripts.download.headers import Head
 from scripts.download.request import Request
 from scripts.files import archive
-from scripts.files.disk import is_file, special
+from scripts.files.disk import disk_errors, is_file, special
 from scripts.pickles import screening
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def announced(clone: Clone, entry: Published) -> tuple[Candidate, Head] | None:
 def own(path: Path) -> tuple[Candidate, Head]:
     """Return a file of the user's in the publisher's place, without headers; raise UsageError."""
     if not is_file(path):
-        kind = None
-        with suppress(OSError):  # a name that is too long
+        with disk_errors(path):
             kind = special(path)
         raise UsageError(f"{path} is {kind}, not a file" if kind else f"{path} is not a file")
     return Candidate(str(path), path), Head()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 _KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -62,7 +62,8 @@ def special(path: Path) -> str | None:
 
     None stands for a plain file, and for nothing. Raises OSError.
     """
-    return _KINDS.get(stat.S_IFMT(path.stat().st_mode)) if path.exists() else None
+    mode = _mode(path)
+    return None if mode is None else _KINDS.get(stat.S_IFMT(mode))
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -75,13 +76,16 @@ def open_file(path: Path) -> BinaryIO:
 
 def dangles(path: Path) -> bool:
     """Tell whether a path is a link to what does not exist; raise OSError if nobody can tell."""
+    return _mode(path) is None and path.is_symlink()
+
+
+def _mode(path: Path) -> int | None:
     try:
-        path.stat()
-    except OSError as error:
+        return path.stat().st_mode
+    except OSError as error:  # an unreadable folder may hold the file
         if error.errno in _NOTHING:
-            return path.is_symlink()
+            return None
         raise
-    return False
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import fetch, tree, verify
+from scripts import fetch, remove, repin, tree, verify
 from scripts.checkout import leftovers
 from scripts.checkout.clone import Clone
 from scripts.console.errors import DiskError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAME, PATH = "sam_vit_b", "models/sam_ckpts/sam_vit_b_01ec64.pth"
 DATA = files(10_000)[PATH]
+POINT = "models/superglue_ckpts/superpoint_v1.pth"
 RAFT = list(members()["raft"].values())
 KINDS = (".part", ".blocks", ".new", ".whole", ".drive", ".driveABCD1234.part", ".0.member")
 Capture = pytest.CaptureFixture[str]
@@ -129,6 +130,27 @@ def test_what_was_begun_stays_if_no_source_has_the_file(clone: TestClone, world:
     assert fetch.main([NAME]) == 1
 
     assert {f"{NAME}{kind}" for kind in KINDS} <= left(clone)
+
+
+def test_what_was_begun_of_the_old_pin_goes_with_a_repin(clone: TestClone) -> None:
+    """And what was begun of the new release another way."""
+    assert fetch.main([NAME]) == 0
+    begin(clone, md5(clone), f"{NAME}.new")
+    (clone.root / "own.pth").write_bytes(b"another release")
+
+    assert repin.main([NAME, "--from", "own.pth", "--accept"]) == 0
+
+    assert clone.tree() == {PATH: b"another release"}
+    assert left(clone) == set()
+
+
+def test_what_was_begun_of_an_entry_goes_with_it(clone: TestClone) -> None:
+    """Nobody would ask for it again."""
+    begin(clone, "superpoint_v1", md5(clone, POINT), "superpoint_v1.new")
+
+    assert remove.main(["superpoint_v1"]) == 0
+
+    assert left(clone) == set()
 
 
 @pytest.fixture
