@@ -100,11 +100,10 @@ def _inode(at: os.stat_result) -> tuple[int, int]:
 
 def _stat(path: Path) -> os.stat_result | OSError:
     try:
-        found = path.stat()
+        other = special(path)  # reading a FIFO might never end
+        return OSError(f"{other}, not a file") if other else path.stat()
     except OSError as error:
         return error
-    other = special(path)  # reading a FIFO might never end
-    return OSError(f"{other}, not a file") if other else found
 
 
 def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:

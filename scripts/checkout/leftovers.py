@@ -6,8 +6,9 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from scripts.console.errors import DiskError
 from scripts.console.progress import note
-from scripts.files.disk import dangles, disk_errors
+from scripts.files.disk import dangles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +40,7 @@ def drop_begun(clone: Clone, entry: Published, *held: str, more: Iterable[str] =
         _discard(_begun(clone, name))
     for name in others:
         if _begun(clone, name):
-            with clone.alone(name, wait=False) as mine:
+            with suppress(DiskError), clone.alone(name, wait=False) as mine:
                 _discard(_begun(clone, name) if mine else ())
 
 
@@ -60,10 +61,11 @@ def _is_lost(path: Path) -> bool:
 
 
 def drop_links(clone: Clone, obtained: Iterable[Published] = ()) -> None:
-    """Remove every link to an object that is gone, and tell the user; raise DiskError.
+    """Remove every link to an object that is gone, and tell the user.
 
     DVC can neither replace nor hash such a link: `dvc repro` and `dvc status` fail. The link
-    itself holds nothing that the pin does not say. The entries `obtained` come next anyway.
+    itself holds nothing that the pin does not say. The entries `obtained` come next anyway, and
+    a link that cannot be followed or removed is theirs to report.
     """
     lost = {
         entry.name: None
@@ -77,13 +79,13 @@ def drop_links(clone: Clone, obtained: Iterable[Published] = ()) -> None:
 
 def _drop_link(clone: Clone, entry: Published, file: Checkpoint) -> bool:
     path = clone.root / file.path
-    with disk_errors(path):
+    with suppress(OSError, DiskError):
         if not _is_lost(path):
             return False
-    with clone.alone(key(clone, entry), wait=False) as mine, disk_errors(path):
-        if not mine or not _is_lost(path):  # another process is at work on it
-            return False
-        target = path.readlink()
-        path.unlink()
-    note(f"{file.path}: removed a link to {target}, which is gone from the cache")
-    return True
+        with clone.alone(key(clone, entry), wait=False) as mine:
+            if mine and _is_lost(path):  # else another process is at work on it
+                target = path.readlink()
+                path.unlink()
+                note(f"{file.path}: removed a link to {target}, which is gone from the cache")
+                return True
+    return False

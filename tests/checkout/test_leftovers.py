@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,9 @@ import pytest
 from scripts import fetch, remove, repin, tree, verify
 from scripts.checkout import leftovers
 from scripts.checkout.clone import Clone
-from scripts.console.errors import DiskError
 from tests.world import Fault
 from tests.world.checkpoints import files, members
+from tests.world.processes import without_root
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -278,14 +279,24 @@ def test_a_link_that_nobody_can_follow_is_not_removed(
     lost: TestClone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A closed folder, or a network disk that does not answer, is no lost cache."""
+    here = Clone.at(lost.root)
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "denied")
 
-    here = Clone.at(lost.root)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "stat", refuse)
-        with pytest.raises(DiskError, match="denied"):
-            leftovers.drop_links(here)
+        leftovers.drop_links(here)
 
+    assert links(lost) == {PATH, *RAFT}
+
+
+def test_a_link_that_cannot_be_removed_stops_no_other_file(lost: TestClone) -> None:
+    """The folder of another family is read-only: its own fetch will report that."""
+    (lost.root / "models/raft_ckpts").chmod(0o555)
+
+    done = lost.run(*without_root(), sys.executable, "-m", "scripts.fetch", NAME)
+
+    (lost.root / "models/raft_ckpts").chmod(0o755)
+    assert (done.returncode, lost.tree()) == (0, {PATH: DATA}), done.stderr
     assert links(lost) == {PATH, *RAFT}
