@@ -7,6 +7,7 @@ of torch.load allows the file. This is a tripwire, not a boundary: see docs/pick
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,6 @@ from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError, PickleError, UsageError
 from scripts.console.progress import note, say
-from scripts.files.disk import is_file
 from scripts.pickles import screening
 from scripts.pickles.weights_only import TORCH
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None) -> None:
 def _files(clone: Clone, names: Sequence[str]) -> list[str]:
     """Return the files of these names, or all; raise UsageError naming every unknown one."""
     published = clone.catalogue.published
-    unknown = [n for n in names if n not in published and not is_file(clone.root / n)]
+    unknown = [n for n in names if n not in published and not os.path.lexists(clone.root / n)]
     if unknown:
         what = f"unknown name{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
         raise UsageError(what, f"params.yaml has: {', '.join(sorted(published))}")

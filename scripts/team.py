@@ -17,7 +17,7 @@ from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError
 from scripts.console.progress import say
-from scripts.storage.access import ROLES, RemoteError
+from scripts.storage.access import RemoteError, permissions
 from scripts.storage.publish import publish, repair, withheld
 from scripts.storage.remote import Remote
 from scripts.storage.survey import Survey, survey
@@ -65,7 +65,8 @@ def _check(
         seen = survey(clone.pins, clone.cache, remote, read=options.read)
     say(json.dumps(seen.as_json(stages), indent=2) if options.json else "\n".join(seen.lines()))
     if not seen.read:
-        raise RemoteError(f"{remote.name}: no permission to read all of {remote.url}", *ROLES)
+        what = f"{remote.name}: no permission to read all of {remote.url}"
+        raise RemoteError(what, *permissions("read", folder=remote.kind == "local"))
     if seen.broken:
         raise CheckpointError(
             f"{remote.name}: a pull would lack {len(seen.broken)} of {len(seen.files)} files",

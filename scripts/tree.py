@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from scripts.catalogue import inventory, params
+from scripts.checkout.clone import Clone
+from scripts.checkout.leftovers import drop_links
 from scripts.console.command import command, parser
 from scripts.console.progress import note, say
 
@@ -15,7 +17,8 @@ def main(argv: list[str] | None) -> None:
     """Check the tree of the current folder, then write its inventory."""
     parser("tree", __doc__).parse_args(argv)
     root = Path.cwd()
-    inventory.check(root, params.read(root / "params.yaml"))
+    drop_links(clone := Clone.at(root))
+    inventory.check(root, clone.catalogue)
     if fault := inventory.write(root):
         note(f"wrote {inventory.INVENTORY}: it was {fault}")
     say(f"{params.TREE}/ is complete: inventory in {inventory.INVENTORY}")

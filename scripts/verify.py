@@ -3,6 +3,7 @@
 `dvc status` trusts a file whose time and size have not changed, and an object that is read-only.
 This command reads all of them, on every core: md5 against dvc.lock, sha256 against params.yaml.
 It finds a bit that flipped in place, and DVC no longer trusts a file that was found wrong.
+A dangling link leads to an object that is gone from the cache.
 
 A file that was never downloaded is no fault, unless it is named on the command line. Without
 names, models.json is compared with catalogue and lock, too.
@@ -19,7 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import inventory
 from scripts.checkout.clone import Clone
-from scripts.checkout.inspection import GRAVEST, MISSING, UNREADABLE, WRONG, inspect, shown, states
+from scripts.checkout.inspection import (
+    DANGLING,
+    GRAVEST,
+    MISSING,
+    UNREADABLE,
+    WRONG,
+    inspect,
+    shown,
+    states,
+)
 from scripts.checkout.repairs import repair
 from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError
@@ -50,7 +60,7 @@ def main(argv: Sequence[str] | None) -> None:
     entries = clone.catalogue.find(list(dict.fromkeys(given.names or clone.catalogue.published)))
     listed = None if given.names else inventory.fault(clone.root)
     found = inspect(clone, entries)
-    required = {f.place.file for f in found if given.names or f.state == WRONG}
+    required = {f.place.file for f in found if given.names or f.state in (WRONG, DANGLING)}
     if given.repair:
         found = repair(clone, found, required)
     if given.json:
@@ -61,7 +71,7 @@ def main(argv: Sequence[str] | None) -> None:
     bad = {
         path: state
         for path, state in states(found).items()
-        if state in (WRONG, UNREADABLE) or (state == MISSING and path in required)
+        if state in (WRONG, UNREADABLE, DANGLING) or (state == MISSING and path in required)
     }
     if bad or listed:
         raise _failure(found, bad, listed, repaired=given.repair)
@@ -96,15 +106,24 @@ def _rows(clone: Clone, found: Sequence[Finding]) -> list[dict[str, Any]]:
     ]
 
 
+def _names(found: Sequence[Finding], bad: dict[str, str], states: set[str]) -> str:
+    """Return the names of the entries that have a bad file in one of these states."""
+    names = (f.place.entry.name for f in found if bad.get(f.place.file) in states)
+    return " ".join(dict.fromkeys(names))
+
+
 def _failure(
     found: Sequence[Finding], bad: dict[str, str], listed: str | None, *, repaired: bool
 ) -> CheckpointError:
     lines = [f"{state:<10}  {path}" for path, state in sorted(bad.items())]
     if bad:
-        names = dict.fromkeys(f.place.entry.name for f in found if f.place.file in bad)
-        again = "see the errors above; then again " if repaired else ""
         lines.append(_AFTER if repaired else _BEFORE)
-        lines.append(f"Next: {again}python -m scripts.verify --repair {' '.join(names)}")
+    if unreadable := _names(found, bad, {UNREADABLE}):  # a repair would not read them either
+        lines.append("Next: get read permission for unreadable files, or move them away; then")
+        lines.append(f"python -m scripts.verify {unreadable}")
+    if wrong := _names(found, bad, {*GRAVEST} - {UNREADABLE}):
+        again = "see the errors above; then again " if repaired else ""
+        lines.append(f"Next: {again}python -m scripts.verify --repair {wrong}")
     if listed:
         lines.append(f"{listed:<10}  {inventory.INVENTORY}")
         lines.append(f"Next: {inventory.RESTORE}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -334,8 +335,7 @@ def test_an_archive_that_cannot_be_taken_is_refused(
     assert said in done.err
     assert AS_IT_WAS in done.err
     assert state(complete) == before
-    left = (complete.root / ".dvc/tmp/fetch").iterdir()
-    assert [path.name for path in left if path.suffix != ".lock"] == []
+    assert list((complete.root / ".dvc/tmp/fetch").iterdir()) == []
 
 
 def test_a_failure_half_way_leaves_every_word_as_it_was(
@@ -485,6 +485,14 @@ def test_a_file_of_ones_own_can_become_the_pin(
     assert list(clone.tree().values()) == [b"another release"]
     assert (world.requests, own.read_bytes()) == ([], b"another release")
     assert "sources/" not in clone.run("git", "status", "--porcelain").stdout
+
+
+def test_a_fifo_of_ones_own_is_not_read(clone: TestClone, capsys: Capture) -> None:
+    """It is named; nothing waits for its writer."""
+    os.mkfifo(clone.root / "pipe")
+
+    assert repin.main(["sam_vit_b", "--from", str(clone.root / "pipe"), "--accept"]) == 2
+    assert capsys.readouterr().err == f"error: {clone.root}/pipe is a FIFO, not a file\n"
 
 
 @pytest.mark.parametrize("name", ["none", "x" * 5000])

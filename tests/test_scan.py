@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import struct
 import tarfile
@@ -406,6 +407,24 @@ def test_a_missing_or_unknown_file_is_an_error(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"error: {error}")
+
+
+@pytest.mark.parametrize("named", ["sam_vit_b", SAM, "pipe", "scripts"])
+def test_what_is_no_file_is_not_scanned(
+    named: str, clone: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A FIFO would block, a folder has no bytes: one line says which it is."""
+    (clone.root / SAM).parent.mkdir(parents=True)
+    os.mkfifo(clone.root / SAM)
+    os.mkfifo(clone.root / "pipe")
+    what = "a folder" if named == "scripts" else "a FIFO"
+
+    assert scan.main([named]) == 1
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: {clone.root}/")
+    assert f": {what}, not a file\n  Next: check that path" in err
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts import fetch
 from scripts.catalogue import artifacts
 from scripts.checkout.clone import Clone
 from scripts.storage.publish import withheld
@@ -20,8 +23,6 @@ from tests.world.reply import Reply
 from tests.world.teams import FILES, KEPT, SAM, URL, Team, beside, command, place, spoil, spoiled
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.world.bucket import Bucket
     from tests.world.clones import TestClone
 
@@ -108,6 +109,45 @@ def test_a_remote_nobody_may_write_is_said(local: TestClone) -> None:
 
     folder.chmod(0o755)
     assert "rights   read yes, write no" in done.stdout, done.stderr
+
+
+def test_a_folder_has_an_owner_and_no_roles(local: TestClone) -> None:
+    """Whether reading or writing is forbidden: a bucket's roles would help nobody."""
+    folder = local.root.parent / "sam-pt-checkpoints.team/files/md5"
+    words = (*without_root(), "python", "-m", "scripts.team")
+
+    folder.chmod(0o000)
+    unread = local.run(*words, "check")
+    folder.chmod(0o555)
+    unwritten = local.run(*words, "publish", "team")
+    folder.chmod(0o755)
+
+    assert (unread.returncode, unwritten.returncode) == (2, 1), unwritten.stderr
+    for done, verb in ((unread, "read"), (unwritten, "write")):
+        assert f"Next: ask the owner of the folder for permission to {verb} it" in done.stderr
+        assert "roles/" not in done.stderr
+
+
+@pytest.mark.parametrize("types", ["hardlink,symlink,copy", "hardlink", "symlink", "copy"])
+def test_check_says_what_fetch_does_on_another_disk(
+    local: TestClone, monkeypatch: pytest.MonkeyPatch, types: str
+) -> None:
+    """Between cache and models/ a hard link is impossible, whatever .dvc/tmp allows."""
+    with TemporaryDirectory(dir="/dev/shm") as other:
+        if Path(other).stat().st_dev == local.root.stat().st_dev:
+            pytest.skip("no second file system here")
+        (local.root / ".dvc/config.local").write_text(f'[cache]\n    type = "{types}"\n')
+        (local.root / "models").symlink_to(other)
+        told = command(local, "check")
+        monkeypatch.chdir(local.root)
+
+        assert fetch.main(["sam_vit_b"]) == 0
+
+        kind = "symlink" if (local.root / SAM).is_symlink() else "copy"
+        assert (local.root / SAM).read_bytes() == FILES[SAM]
+        assert f"link     {kind}" in told.stdout
+        assert kind == ("symlink" if "symlink" in types else "copy")
+        assert len([path for path in Path(other).rglob("*") if not path.is_dir()]) == 1
 
 
 def test_a_cache_that_cannot_be_written_leaves_the_link_open(local: TestClone) -> None:

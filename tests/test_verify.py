@@ -330,17 +330,24 @@ def test_an_inventory_that_is_wrong_is_a_fault(
     assert verify.main([]) == 0
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
-def test_what_is_no_file_is_not_read(clone: TestClone, capsys: Capture, make: Any) -> None:  # noqa: ANN401 - either of two
-    """A folder or a pipe in a file's place is told; nothing waits for it, nothing moves it."""
+@pytest.mark.parametrize(("make", "what"), [(os.mkdir, "a folder"), (os.mkfifo, "a FIFO")])
+def test_what_is_no_file_is_not_read(
+    clone: TestClone,
+    capsys: Capture,
+    make: Any,  # noqa: ANN401 - either of two
+    what: str,
+) -> None:
+    """A folder or a pipe in a file's place is named; nothing waits for it, nothing moves it."""
     (clone.root / POINT).parent.mkdir(parents=True)
     make(clone.root / POINT)
 
     assert verify.main(["--repair"]) == 1
 
     out, err = capsys.readouterr()
-    assert f"{POINT}: cannot be read: not a file\n" in out
+    assert f"{POINT}: cannot be read: {what}, not a file\n" in out
     assert f"  unreadable  {POINT}\n" in err
+    assert f"move them away; then\n  python -m scripts.verify {NAME}\n" in err
+    assert "verify --repair" not in err
     assert (clone.root / POINT).exists()
 
 
@@ -353,6 +360,18 @@ def test_what_the_user_may_not_read_is_not_called_wrong(fetched: TestClone) -> N
     assert done.returncode == 1
     assert f"{POINT}: cannot be read: permission denied\n" in done.stdout
     assert aside(fetched) == {}
+
+
+def test_the_next_step_for_an_unreadable_file_is_no_circle(fetched: TestClone) -> None:
+    """A repair cannot read it either; the wrong one beside it is repaired."""
+    (fetched.root / POINT).chmod(0)
+    rot(fetched.root / SMALL)
+
+    done = fetched.run(*without_root(), *COMMAND)
+
+    assert "Next: get read permission for unreadable files, or move them away" in done.stderr
+    assert f"python -m scripts.verify {NAME}\n" in done.stderr
+    assert "Next: python -m scripts.verify --repair raft\n" in done.stderr
 
 
 def test_bytes_that_the_disk_has_lost_are_wrong_and_replaced(clone: TestClone) -> None:

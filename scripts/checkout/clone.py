@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +11,8 @@ from scripts.catalogue import params, pins
 from scripts.catalogue.inventory import INVENTORY
 from scripts.catalogue.pins import Pin
 from scripts.console.errors import UsageError
-from scripts.console.progress import note
 from scripts.download.request import TransferLimits
-from scripts.files.disk import disk_errors
+from scripts.files import locks
 from scripts.storage.cache import Cache
 
 if TYPE_CHECKING:
@@ -66,26 +63,10 @@ class Clone:
         return file.path in self.pins and file.path not in self.stated
 
     @contextmanager
-    def alone(self, key: str) -> Iterator[None]:
+    def alone(self, key: str, *, wait: bool = True) -> Iterator[bool]:
         """Hold the lock of a key, so that only one process writes its partial file.
 
-        The system releases the lock when the process ends, even if it is killed.
+        Without `wait` this yields False if another one holds it. Raises DiskError.
         """
-        path = self.cache.temporary / f"{key}.lock"
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            with disk_errors(path):
-                _lock(fd, key)
-            yield
-        finally:
-            os.close(fd)
-
-
-def _lock(fd: int, key: str) -> None:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        note(f"{key}: another process is at work on it; waiting")
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        with locks.held(self.cache.temporary / f"{key}.lock", key, wait=wait) as mine:
+            yield mine

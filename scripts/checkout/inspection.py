@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from scripts.console.errors import StoppedError
 from scripts.console.progress import Bar
 from scripts.files import digests
+from scripts.files.disk import dangles, open_file, reason, special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 RIGHT, WRONG, MISSING = "right", "wrong", "missing"
 UNREADABLE, UNPINNED = "unreadable", "unpinned"
-GRAVEST = (WRONG, UNREADABLE, MISSING, UNPINNED, RIGHT)
+DANGLING = "dangling"  # a link to an object that is gone
+GRAVEST = (WRONG, UNREADABLE, DANGLING, MISSING, UNPINNED, RIGHT)
 _DAMAGE = {errno.EIO, errno.EBADMSG}  # the disk has lost the bytes
 _CHUNK = 1 << 20  # bytes
 
@@ -63,8 +64,8 @@ def places(clone: Clone, entries: Iterable[Published]) -> list[Place]:
         for file in entry.files:
             pin = clone.pin(file)
             found.append(Place(entry, file.path, clone.root / file.path, pin))
-            if pin:
-                path = clone.cache.object(str(pin.md5))
+            if pin and pin.md5:
+                path = clone.cache.object(pin.md5)
                 found.append(Place(entry, file.path, path, pin, cached=True))
     return found
 
@@ -99,11 +100,10 @@ def _inode(at: os.stat_result) -> tuple[int, int]:
 
 def _stat(path: Path) -> os.stat_result | OSError:
     try:
-        found = path.stat()
+        other = special(path)  # reading a FIFO might never end
+        return OSError(f"{other}, not a file") if other else path.stat()
     except OSError as error:
         return error
-    # Reading a pipe might never end.
-    return found if stat.S_ISREG(found.st_mode) else OSError(errno.EINVAL, "not a file")
 
 
 def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:
@@ -125,7 +125,7 @@ def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:
 
 def _hash(path: Path, bar: Bar, over: threading.Event) -> Digest | OSError:
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_file(path) as file:
             with suppress(AttributeError, OSError):  # not on macOS or every file system
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             chunks: Iterator[bytes] = iter(lambda: b"" if over.is_set() else file.read(_CHUNK), b"")
@@ -135,14 +135,20 @@ def _hash(path: Path, bar: Bar, over: threading.Event) -> Digest | OSError:
 
 
 def _compare(place: Place, read: Digest | OSError) -> Finding:
-    if isinstance(read, FileNotFoundError):
-        return Finding(place, MISSING)
     if isinstance(read, OSError):
-        state = WRONG if read.errno in _DAMAGE else UNREADABLE
-        return Finding(place, state, reason=str(read.strerror).lower())
+        return _unread(place, read)
     if place.pin is None:
         return Finding(place, UNPINNED, read)
     return Finding(place, RIGHT if place.pin.matches(read) else WRONG, read)
+
+
+def _unread(place: Place, error: OSError) -> Finding:
+    with suppress(OSError):
+        if dangles(place.path):
+            return Finding(place, DANGLING, reason=f"a link to {place.path.readlink()}: gone")
+    if isinstance(error, FileNotFoundError):
+        return Finding(place, MISSING)
+    return Finding(place, WRONG if error.errno in _DAMAGE else UNREADABLE, reason=reason(error))
 
 
 def states(found: Sequence[Finding]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from scripts.checkout.workspace import Origin, Outcome, as_pin, place, quarantin
 from scripts.console.errors import DiskError
 from scripts.console.progress import note
 from scripts.files import digests
-from scripts.files.disk import disk_errors
+from scripts.files.disk import disk_errors, special
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def reuse_local(clone: Clone, file: Checkpoint) -> Outcome | None:
         with disk_errors(path):
             _ensure_cached(clone, path, found, before)
         return Outcome(file.path, Origin.IN_PLACE, found, first_use=pin is None)
-    if pin and _in_cache(clone, pin):
+    if pin and pin.md5 and _in_cache(clone, pin):
         screen(clone, file, clone.cache.object(str(pin.md5)))
         return place(clone, file, pin, Origin.CACHE)
     return None
@@ -51,9 +51,9 @@ def screen(clone: Clone, file: Checkpoint, path: Path) -> None:
 
 
 def _refuse_obstacles(root: Path, path: Path) -> None:
-    """Raise DiskError if a folder is in a file's place, or a file in a folder's."""
-    if path.is_dir():
-        what = f"{path.relative_to(root)} is a folder, but must be a file"
+    """Raise DiskError if a folder or a device is in a file's place, or a file in a folder's."""
+    if other := special(path):
+        what = f"{path.relative_to(root)} is {other}, but must be a file"
         raise DiskError(what, "Next: move it away.")
     for folder in path.relative_to(root).parents:
         above = root / folder
@@ -66,12 +66,12 @@ def _identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
     with disk_errors(path):
         if pin and not pin.allows_size(path.stat().st_size):
             return None
-        if pin and pin.md5 == cache.known(path):
+        if pin and pin.md5 and pin.md5 == cache.known(path):
             return pin
         digest = digests.of_file(path, sha256=pin is None or pin.sha256 is not None)
-    if pin is None:
-        return as_pin(digest)
-    return pin if pin.matches(digest) else None
+    if pin and not pin.matches(digest):
+        return None
+    return pin if pin and pin.md5 else as_pin(digest)
 
 
 def _ensure_cached(clone: Clone, path: Path, pin: Pin, before: os.stat_result) -> None:

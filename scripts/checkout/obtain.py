@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from scripts.checkout import candidates
+from scripts.checkout.leftovers import drop_begun, key
 from scripts.checkout.local import reuse_local, screen
 from scripts.checkout.workspace import Origin, as_pin, place
 from scripts.console.errors import CheckpointError, PickleError, RoomError, SourceError
@@ -35,10 +36,11 @@ def obtain(clone: Clone, entry: Published, *, within: Bar | None = None) -> list
     A file that is in place or in the cache is reused; others are downloaded. Progress is shown
     as part of the bar `within`, if one is given.
     """
-    with clone.alone(_key(clone, entry)):
+    with clone.alone(key(clone, entry)):
         outcomes = {file: reuse_local(clone, file) for file in entry.files}
         if not all(outcomes.values()):
             _try_candidates(clone, entry, outcomes, within)
+        drop_begun(clone, entry, key(clone, entry))
         return [outcome for outcome in outcomes.values() if outcome]
 
 
@@ -137,12 +139,6 @@ def _reason(clone: Clone, candidate: Candidate, error: SourceError | RoomError) 
     return error.what if known else f"{candidate.who}: {error.what}"
 
 
-def _key(clone: Clone, entry: Published, file: Checkpoint | None = None) -> str:
-    """Name the partial file and the lock: entries with the same bytes share them."""
-    pin = clone.pin(file) if file else clone.published_pin(entry)
-    return pin.md5 if pin and pin.md5 else entry.name
-
-
 def _lock(
     clone: Clone, entry: Published, file: Checkpoint | None
 ) -> AbstractContextManager[object]:
@@ -150,11 +146,11 @@ def _lock(
     if not entry.archive:
         return nullcontext()
     # One archive at a time; of a member, another entry may have the same bytes.
-    return clone.alone(_key(clone, entry, file)) if file else clone.unpacking
+    return clone.alone(key(clone, entry, file)) if file else clone.unpacking
 
 
 def _request(clone: Clone, entry: Published, file: Checkpoint | None, bar: Bar) -> Request:
-    part = clone.cache.temporary / f"{_key(clone, entry, file)}.part"
+    part = clone.cache.temporary / f"{key(clone, entry, file)}.part"
     pin = clone.pin(file) if file else clone.published_pin(entry)
     unpacked = map(clone.pin, entry.files if entry.archive and not file else ())
     return Request(entry.name, part, pin, bar, reserve=sum(p.size or 0 for p in unpacked if p))
@@ -178,7 +174,7 @@ def _failure(
         lines = ["no allowed source has it", f"allowed: {candidates.order_from_env()}"]
     elif len(failures) > 1:
         lines = [f"none of {len(failures)} sources has it", *lines]
-    kept = partial.kept(clone.cache.temporary / f"{_key(clone, entry)}.part")
+    kept = partial.kept(clone.cache.temporary / f"{key(clone, entry)}.part")
     begun = f"; {kept:,} bytes are kept for the next run" if kept else ""
     again = "run the same command again" + (", it resumes" if kept else "")
     return CheckpointError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from scripts.catalogue import sources, urls
 from scripts.catalogue.documents import load
 from scripts.catalogue.params import TREE
+from scripts.checkout.leftovers import drop_links
 from scripts.checkout.obtain import obtain
 from scripts.checkout.workspace import report
 from scripts.console.errors import CatalogueError, CheckpointError
@@ -53,8 +54,10 @@ def _minimal(clone: Clone) -> list[str]:
 def fetch_all(clone: Clone, entries: Sequence[Published]) -> None:
     """Obtain entries in parallel and report each file; raise CheckpointError.
 
-    If one fails, the others are still obtained; the error at the end names every failure.
+    If one fails, the others are still obtained; the error at the end names every failure. Links
+    to objects that are gone go first, those of other entries, too: with one `dvc repro` fails.
     """
+    drop_links(clone, entries)
     single = len(entries) == 1  # in this thread, with a bar of its own
     errors: list[CheckpointError] = []
     for result in [obtain(clone, entries[0])] if single else _results(clone, entries):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.checkout.inspection import MISSING, WRONG, inspect, shown
+from scripts.checkout.inspection import DANGLING, MISSING, WRONG, inspect, shown
+from scripts.checkout.leftovers import drop_links
 from scripts.checkout.obtain import obtain
 from scripts.checkout.workspace import put_back, quarantine
 from scripts.console.errors import CheckpointError
@@ -23,16 +24,17 @@ def repair(clone: Clone, found: Sequence[Finding], required: set[str]) -> list[F
     """Obtain the entries of wrong files again; return the findings after that.
 
     A wrong object goes to quarantine at once, so that no process links it; a wrong file when the
-    correct one replaces it. Missing files are obtained if they are `required`.
+    correct one replaces it. Missing files, and those behind a dangling link, are obtained if they
+    are `required`.
     """
     damaged = [f for f in found if f.state == WRONG]
+    gone = [f for f in found if f.state in (MISSING, DANGLING) and not f.place.cached]
+    absent = [f for f in gone if f.place.file in required]
+    entries = {f.place.entry.name: f.place.entry for f in (*damaged, *absent)}
+    drop_links(clone, entries.values())
     # Moved first: a cached object, or a file that cannot be read.
     blocking = [f.place for f in damaged if f.place.cached or f.digest is None]
     asides = {place: _set_aside(clone, place) for place in blocking}
-    absent = [
-        f for f in found if f.state == MISSING and not f.place.cached and f.place.file in required
-    ]
-    entries = {f.place.entry.name: f.place.entry for f in (*damaged, *absent)}
     try:
         for entry in entries.values():
             _obtain(clone, entry)

@@ -6,11 +6,12 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from scripts.checkout.leftovers import drop_begun, key
 from scripts.checkout.local import reuse_local
 from scripts.checkout.workspace import Origin, as_pin, place, quarantine
 from scripts.console.errors import CheckpointError, DiskError, PickleError
 from scripts.files import digests
-from scripts.files.disk import disk_errors, is_file, replace
+from scripts.files.disk import disk_errors, is_file, replace, special
 from scripts.pickles import ndarrays
 from scripts.pickles.ndarrays import Array
 
@@ -79,7 +80,10 @@ def _comparable(value: Any) -> Any:  # noqa: ANN401 - any leaf
 
 def _clean_file(path: Path) -> bytes:
     if not is_file(path):
-        raise CheckpointError(f"{path} is missing", f"Next: dvc repro fetch@{INPUT}")
+        with disk_errors(path):
+            what = special(path)
+        step = "Next: move it away." if what else f"Next: dvc repro fetch@{INPUT}"
+        raise CheckpointError(f"{path} is {what or 'missing'}", step)
     try:
         with disk_errors(path):
             if path.stat().st_size > _LARGEST:
@@ -93,14 +97,16 @@ def _clean_file(path: Path) -> bytes:
 def _install(clone: Clone, file: Checkpoint, data: bytes) -> Outcome:
     """Put the file in its place if it is the pinned one; otherwise raise CheckpointError."""
     pin = clone.pin(file)
-    with clone.alone(str(pin.md5) if pin else OUTPUT):  # the lock that fetch takes for this file
-        made = clone.cache.temporary / f"{OUTPUT}.rebuilt"
+    (entry,) = clone.catalogue.find([OUTPUT])
+    with clone.alone(key(clone, entry)):
+        made = clone.cache.temporary / f"{key(clone, entry)}.rebuilt"
         with disk_errors(made):
             made.write_bytes(data)
             digest = digests.of_file(made)
         if not pin or not pin.matches(digest):
             raise _mismatch(clone, file, digest, quarantine(clone.root, made, file.path))
         clone.cache.add(made, digest.md5)
+        drop_begun(clone, entry, key(clone, entry))
         if _matches(clone.root / file.path, pin) and (kept := reuse_local(clone, file)):
             return kept
         return place(clone, file, as_pin(digest), Origin.REBUILT)

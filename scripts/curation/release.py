@@ -15,7 +15,7 @@ from scripts.download import partial
 from scripts.download.headers import Head
 from scripts.download.request import Request
 from scripts.files import archive
-from scripts.files.disk import is_file
+from scripts.files.disk import disk_errors, is_file, special
 from scripts.pickles import screening
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def announced(clone: Clone, entry: Published) -> tuple[Candidate, Head] | None:
 def own(path: Path) -> tuple[Candidate, Head]:
     """Return a file of the user's in the publisher's place, without headers; raise UsageError."""
     if not is_file(path):
-        raise UsageError(f"{path} is not a file")
+        with disk_errors(path):
+            kind = special(path)
+        raise UsageError(f"{path} is {kind}, not a file" if kind else f"{path} is not a file")
     return Candidate(str(path), path), Head()
 
 

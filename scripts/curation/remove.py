@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import documents, lock
+from scripts.checkout.leftovers import drop_begun
 from scripts.checkout.local import reuse_local
 from scripts.checkout.workspace import put_back, quarantine
 from scripts.console.errors import UsageError
@@ -39,6 +40,7 @@ def remove(clone: Clone, entry: Published) -> None:
         with disk_errors(clone.root / source):
             (clone.root / source).unlink(missing_ok=True)
         _take_out(clone, entry.files)
+        drop_begun(clone, entry, entry.name, more=[f"{entry.name}.new"])
 
 
 def _without(root: Path, entry: Published) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue import documents, lock, params, sources
 from scripts.checkout.clone import Clone
+from scripts.checkout.leftovers import drop_begun
 from scripts.checkout.local import reuse_local
 from scripts.checkout.workspace import Origin, as_pin, place, put_back
 from scripts.console.errors import CheckpointError, SourceError, UsageError
@@ -71,7 +72,7 @@ def _repin(clone: Clone, entry: Published, own: Path | None, *, accept: bool) ->
             yield f"Next: `python -m scripts.repin {entry.name}{more} --accept` accepts this file."
             return
         _accept(clone, entry, new, head)
-        partial.discard(new.part)
+        drop_begun(clone, entry, f"{entry.name}.new")
     yield f"{entry.name}: repinned. Check `git diff`, then commit and `dvc push`;"
     yield "or undo it: git checkout . && dvc checkout"
 

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.files.disk import disk_errors, write_at
+from scripts.files.disk import disk_errors, open_file, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,7 +96,7 @@ class Hashing:
 
 def of_file(path: Path, *, sha256: bool = True) -> Digest:
     """Return the digest of a file on disk; raise OSError if it cannot be read."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         return Hashing(file.fileno(), lambda: size, sha256=sha256).finish(size)
 

@@ -1,21 +1,28 @@
-"""Errors of the disk in plain words, free space, and atomic replacement."""
+"""Errors of the disk in plain words, what a path is, free space, and atomic replacement."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
+import stat
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import DiskError, RoomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from typing import BinaryIO
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+_KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 @contextmanager
@@ -29,14 +36,56 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 def disk_error(path: Path, error: OSError) -> DiskError:
     """Return the DiskError that explains an OSError to a user."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    where = error.filename or path
+    why, where = reason(error), Path(str(error.filename or path))
     if error.errno in _FULL:
-        free = f"{shutil.disk_usage(existing(path)).free:,} bytes are free"
-        return DiskError(f"no room to write {where}: {reason.lower()}; {free}", *_ROOM)
+        where = Path(str(error.filename2 or where))  # of a copy: what is written
+        free = f"{shutil.disk_usage(existing(where)).free:,} bytes are free"
+        return DiskError(f"no room to write {where}: {why}; {free}", *_ROOM)
     if error.errno in _DENIED:
-        return DiskError(f"may not write {where}: {reason.lower()}", _RIGHTS)
-    return DiskError(f"{where}: {reason.lower()}", "Next: check that path, then run again.")
+        verb = "write" if error.errno == errno.EROFS or _may_read(where) else "read"
+        return DiskError(f"may not {verb} {where}: {why}", _RIGHTS.format(verb))
+    return DiskError(f"{where}: {why}", "Next: check that path, then run again.")
+
+
+def reason(error: OSError) -> str:
+    """Return why the system refused something, in lower case."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def _may_read(path: Path) -> bool:
+    at = path if os.path.exists(path) else existing(path)  # noqa: PTH110 - this never raises
+    return os.access(at, os.R_OK | (os.X_OK if os.path.isdir(at) else 0))  # noqa: PTH112
+
+
+def special(path: Path) -> str | None:
+    """Return what a path, or the target of its link, is if not a plain file, such as "a FIFO".
+
+    None stands for a plain file, and for nothing. Raises OSError.
+    """
+    mode = _mode(path)
+    return None if mode is None else _KINDS.get(stat.S_IFMT(mode))
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a plain file to read it; raise OSError, also for a FIFO or a device: it might block."""
+    if other := special(path):
+        raise OSError(f"{other}, not a file")
+    # Even if it has become a FIFO since, this does not wait for a writer.
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+
+
+def dangles(path: Path) -> bool:
+    """Tell whether a path is a link to what does not exist; raise OSError if nobody can tell."""
+    return _mode(path) is None and path.is_symlink()
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except OSError as error:  # an unreadable folder may hold the file
+        if error.errno in _NOTHING:
+            return None
+        raise
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -59,10 +108,10 @@ def write_at(fd: int, data: bytes, offset: int) -> None:
 
 
 _ROOM = (
-    "Nothing was lost: what was downloaded is kept in .dvc/tmp/fetch.",
+    "Nothing was lost: what was downloaded is kept, in .dvc/tmp/fetch or in the cache.",
     "Next: make room, or raise the quota, and run again; the download resumes.",
 )
-_RIGHTS = "Next: get write permission there (or remount it writable), and run again."
+_RIGHTS = "Next: get {} permission there (or remount it), and run again."
 
 
 def check_room(path: Path, needed: int, *, what: str) -> None:
@@ -87,6 +136,6 @@ def is_file(path: Path) -> bool:
 
 def existing(path: Path) -> Path:
     """Return the nearest folder above `path` that exists."""
-    while not path.is_dir() and path != path.parent:
+    while not os.path.isdir(path) and path != path.parent:  # noqa: PTH112 - this never raises
         path = path.parent
     return path

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from scripts.console.errors import ArchiveError, PickleError
 from scripts.files import archive
-from scripts.files.disk import disk_errors
+from scripts.files.disk import disk_errors, open_file
 from scripts.pickles import npy, tars, zips
 from scripts.pickles.contents import Contents
 from scripts.pickles.unpickler import UNKNOWN, follow
@@ -32,7 +32,7 @@ _PROTOCOLS = tuple(bytes([0x80, number]) for number in range(pickle.HIGHEST_PROT
 
 def read(path: Path) -> Contents:
     """Return the imports and faults of a checkpoint; raise only DiskError, if it cannot be read."""
-    with disk_errors(path), path.open("rb") as file:
+    with disk_errors(path), open_file(path) as file:
         if not path.stat().st_size:
             return Contents("no pickle")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:

@@ -29,10 +29,11 @@ _OFFLINE = (
     requests.ConnectionError,
     requests.Timeout,
 )
-ROLES = (
+_ROLES = (
     "Next: ask its owner for roles/storage.objectViewer to pull, and for",
-    "roles/storage.objectUser to push (of a folder: the permissions).",
+    "roles/storage.objectUser to push.",
 )
+_FOLDER = "Next: ask the owner of the folder for permission to {} it (such as `chmod`, or a group)."
 _NETWORK = (
     "Next: check the network and HTTPS_PROXY, then run again. Files that are in the cache",
     "need no network: `dvc checkout`.",
@@ -76,13 +77,20 @@ def _explained(name: str, url: str, error: BaseException, *, writing: bool) -> t
     forbidden = status == HTTPStatus.FORBIDDEN or str(error).startswith("Forbidden")
     if forbidden or isinstance(error, PermissionError):
         verb = "write" if writing else "read"
-        return f"{name}: no permission to {verb} {url}: {what}", *ROLES
+        folder = isinstance(error, PermissionError) and error.errno is not None
+        steps = permissions(verb, folder=folder)
+        return f"{name}: no permission to {verb} {url}: {what}", *steps
     if isinstance(error, FileNotFoundError):
         step = f"`dvc remote modify --local {name} url ...`"
         return f"{name}: {url} does not exist", f"Next: check the name, and correct it with {step}."
     if isinstance(error, _OFFLINE):
         return f"{name}: no connection to {url}: {what}", *_NETWORK
     return f"{name}: {url} cannot be used: {what}", _step(error)
+
+
+def permissions(verb: str, *, folder: bool) -> tuple[str, ...]:
+    """Return the next step of a user who may not `verb` a bucket, or a folder."""
+    return (_FOLDER.format(verb),) if folder else _ROLES
 
 
 def _step(error: BaseException) -> str:

@@ -130,10 +130,14 @@ class Cache:
         self.mark_verified(md5)
 
     def link(self, md5: str, path: Path) -> None:
-        """Link the object of this md5 to `path`, by the first link type that works, atomically."""
-        source, fresh = self.object(md5), self._fresh(md5)
+        """Link the object of this md5 to `path`, by the first link type that works, atomically.
+
+        As DVC does, types are tried from the cache to the disk of `path`. Raises DiskError.
+        """
+        source = self.object(md5)
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._fresh(md5, beside=path.parent)
             _link(source, fresh, self._types)
             move(fresh, path)
         self.remember(path, md5)
@@ -148,10 +152,15 @@ class Cache:
             works = test_links(list(self._types), self._fs, str(folder), self._fs, str(here))
         return works[0] if works else "copy"
 
-    def _fresh(self, md5: str) -> Path:
-        """Return a temporary name for a link; remove those of processes that were killed."""
-        fresh = self.temporary / f"{md5}.{os.getpid()}.{threading.get_ident()}.link"
-        for left in self.temporary.glob(f"{md5}.*.link"):
+    def _fresh(self, md5: str, *, beside: Path | None = None) -> Path:
+        """Return a temporary name for a link; remove those of processes that were killed.
+
+        The name is in .dvc/tmp, or in the folder `beside` if that is on another disk.
+        """
+        other = beside and beside.stat().st_dev != existing(self.temporary).stat().st_dev
+        folder = beside if beside and other else self.temporary
+        fresh = folder / f"{md5}.{os.getpid()}.{threading.get_ident()}.link"
+        for left in folder.glob(f"{md5}.*.link"):
             if left == fresh or not _runs(left.name.split(".")[1]):
                 left.unlink(missing_ok=True)
         return fresh

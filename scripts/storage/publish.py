@@ -9,6 +9,7 @@ from scripts.console.errors import CheckpointError
 from scripts.console.progress import note
 from scripts.files import digests
 from scripts.files.disk import disk_errors
+from scripts.storage.access import permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,8 +58,11 @@ def publish(pins: Mapping[str, Pin], cache: Cache, remote: Remote, kept: Mapping
     Raises CheckpointError, too, if the remote has a file that is kept back.
     """
     if remote.rights()[1] is False:
+        what = f"{remote.name}: no permission to write {remote.url}; nothing was pushed"
+        if remote.kind == "local":
+            raise CheckpointError(what, *permissions("write", folder=True))
         raise CheckpointError(
-            f"{remote.name}: no permission to write {remote.url}; nothing was pushed",
+            what,
             "Next, for a bucket that is read over https: name the bucket itself, in this clone,",
             f"`dvc remote modify --local {remote.name} url gs://BUCKET/PREFIX`; and ask its owner",
             "for roles/storage.objectUser.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,9 +88,10 @@ def test_a_file_in_the_place_of_a_folder_is_unreadable(tmp_path: Path) -> None:
 def test_ctrl_c_stops_the_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the rest of a file nor the next files are read."""
     done: list[int] = []
+    once = threading.Lock()
 
     def interrupting(_: Bar, size: int) -> None:
-        if not done:
+        if once.acquire(blocking=False):  # of several threads
             os.kill(os.getpid(), signal.SIGINT)
         done.append(size)
 

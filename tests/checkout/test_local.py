@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import fetch
+from scripts.catalogue.pins import Pin
 from scripts.checkout import local
 from scripts.checkout.clone import Clone
 from scripts.console.errors import DiskError
 from scripts.files import digests
 from scripts.storage.cache import Cache
+from tests.download.transfers import md5
 from tests.world.checkpoints import files
 from tests.world.processes import without_root
 
@@ -42,6 +46,13 @@ def aside(clone: TestClone) -> dict[str, bytes]:
     found = (p for p in (clone.root / "quarantine").rglob("*") if p.is_file())
     folder = clone.root / "quarantine"
     return {"/".join(p.relative_to(folder).parts[1:]): p.read_bytes() for p in found}
+
+
+def unsize(clone: TestClone) -> None:
+    """Remove the size from the pin of PATH."""
+    text = clone.read("dvc.lock").decode()
+    entry = rf"(- path: {re.escape(PATH)}\n +hash: md5\n +md5: \w+\n) +size: \d+\n"
+    (clone.root / "dvc.lock").write_text(re.sub(entry, r"\1", text))
 
 
 def reused(clone: TestClone) -> Outcome | None:
@@ -154,6 +165,55 @@ def test_a_folder_in_the_place_of_a_file_is_left_alone(
     assert f"{PATH} is a folder, but must be a file" in capsys.readouterr().err
     assert clone.tree() == {f"{PATH}/notes": b"mine"}
     assert world.requests == []
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+@pytest.mark.parametrize("what", ["a FIFO", "a device"])
+def test_what_is_no_file_is_neither_read_nor_moved(
+    clone: TestClone, world: World, capsys: Capture, what: str, *, pinned: bool
+) -> None:
+    """One message, at once: nothing waits for the writer of a FIFO."""
+    path = put(clone, b"")
+    path.unlink()
+    if what == "a FIFO":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    if not pinned:
+        lock = clone.read("dvc.lock").decode()
+        (clone.root / "dvc.lock").write_text(lock.replace(f"path: {PATH}", "path: models/other"))
+
+    code = fetch.main([NAME])
+
+    err = capsys.readouterr().err
+    assert (code, world.requests) == (1, [])
+    assert err == f"error: {PATH} is {what}, but must be a file\n  Next: move it away.\n"
+    assert os.path.lexists(path)
+
+
+def test_a_fifo_in_the_place_of_an_object_is_refused(clone: TestClone, capsys: Capture) -> None:
+    """Of a pin without a size it would be read."""
+    unsize(clone)
+    stored = clone.root / ".dvc/cache/files/md5" / md5(DATA)[:2] / md5(DATA)[2:]
+    stored.parent.mkdir(parents=True)
+    os.mkfifo(stored)
+
+    assert fetch.main([NAME]) == 1
+
+    assert f"error: {stored}: a FIFO, not a file\n" in capsys.readouterr().err
+
+
+def test_a_sha256_alone_is_compared_with_the_bytes(clone: TestClone) -> None:
+    """DVC remembers md5s only: what it knows nothing of is read."""
+    path = put(clone, b"wrong")
+    read = Clone.at(clone.root)
+    sha256 = Pin(None, None, digests.of_file(path).sha256)
+
+    right = local._identify(read.cache, path, sha256)  # noqa: SLF001
+    wrong = local._identify(read.cache, path, Pin(None, None, "0" * 64))  # noqa: SLF001
+
+    assert right == Pin(md5(b"wrong"), 5, sha256.sha256)
+    assert wrong is None
 
 
 @pytest.mark.parametrize("where", ["models", "models/sam_ckpts"])

@@ -58,7 +58,7 @@ def test_a_hostile_archive_changes_nothing(
     assert words in message
     assert "models/ and the cache are as they were" in message
     assert {path for path in clone.root.parent.rglob("*") if ".dvc" not in path.parts} == around
-    assert (clone.objects(), suffixes(clone)) == ({}, {".lock"})
+    assert (clone.objects(), suffixes(clone)) == ({}, set())
     world.publish(ARCHIVES["pips"], archive("pips", SCALE))
     assert fetch.main(["pips"]) == 0
     assert clone.tree() == {PIPS: GOOD}
@@ -75,7 +75,7 @@ def test_an_archive_with_a_wrong_sha256_is_not_opened(
     message = capsys.readouterr().err
     assert "pinned  sha256" in message
     assert "got     sha256" in message
-    assert suffixes(clone) == {".lock"}
+    assert suffixes(clone) == set()
 
 
 def test_the_first_use_of_members_is_reported(clone: TestClone, capsys: Capture) -> None:

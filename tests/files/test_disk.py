@@ -6,17 +6,20 @@ import errno
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import bom, clean_tapnet, seal
+from scripts import bom, clean_tapnet, fetch, seal
 from scripts.console.errors import DiskError
 from scripts.download import partial
 from scripts.files import disk
+from tests.checkout.test_obtain import Usage
 from tests.curation import changing
 from tests.download import transfers
 from tests.download.transfers import MIB, NAME, URL, assert_placed, attempt, noise, part_of
@@ -26,7 +29,6 @@ from tests.world.checkpoints import DRIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.world import World
     from tests.world.clones import TestClone
@@ -189,6 +191,123 @@ def test_an_error_of_the_system_is_explained(
 
     assert words in str(raised.value)
     assert any(line.startswith(next_step) for line in raised.value.details)
+
+
+def test_of_a_copy_the_full_disk_is_the_one_that_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system names both files; the free bytes are those of the target's disk."""
+    asked: list[Path] = []
+
+    def usage(path: Path) -> Usage:
+        asked.append(path)
+        return Usage(9, 9, 0)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    (tmp_path / "models").mkdir()
+    error = OSError(errno.ENOSPC, "full", "/cache/object", None, str(tmp_path / "models/b/file"))
+
+    told = str(disk.disk_error(tmp_path / "third", error))
+
+    assert told.startswith(f"no room to write {tmp_path}/models/b/file: no space left on device; 0")
+    assert asked == [tmp_path / "models"]
+
+
+def test_a_full_disk_under_models_is_named(
+    clone: TestClone, tmp_path: Path, capsys: Capture
+) -> None:
+    """The cache is on another disk, which has room: the download is there, and stays."""
+    (tmp_path / "models").mkdir()
+    (clone.root / ".dvc/config.local").write_text('[cache]\n    type = "copy"\n')
+    try:
+        with disks.small(tmp_path / "models", 1 << 16) as mounted:
+            disks.fill(mounted / "somebody's")
+            (clone.root / "models").symlink_to(mounted)
+
+            code = fetch.main(["sam_vit_b"])
+            left = [path.name for path in mounted.rglob("*") if path.is_file()]
+    except disks.NoRightError as error:
+        pytest.skip(f"no small file system: {error}")
+
+    err = capsys.readouterr().err
+    assert code == 1
+    assert err.startswith(f"error: no room to write {clone.root}/models/sam_ckpts")
+    assert "; 0 bytes are free\n" in err
+    assert "is kept, in .dvc/tmp/fetch or in the cache" in err
+    assert left == ["somebody's"]
+    assert len(clone.objects()) == 1
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode", "verb"),
+    [
+        ("file", 0o000, "read"),
+        ("file", 0o444, "write"),
+        (".", 0o000, "read"),
+        (".", 0o555, "write"),
+    ],
+)
+def test_what_may_not_be_read_is_not_called_unwritable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str, mode: int, verb: str
+) -> None:
+    """The system says "permission denied" of both; the permissions say which it was."""
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / closed).chmod(mode)
+    real = os.access
+    if not os.geteuid():  # root may read everything
+
+        def access(path: Path, needed: int) -> bool:
+            own = (path.stat().st_mode >> 6) & 7
+            return real(path, needed) and not needed & ~own
+
+        monkeypatch.setattr(os, "access", access)
+        monkeypatch.setattr(os.path, "exists", lambda path: closed == "file" and real(path, 0))
+
+    error = disk.disk_error(tmp_path / "file", OSError(errno.EACCES, "denied"))
+
+    (tmp_path / closed).chmod(0o755)
+    assert error.what == f"may not {verb} {tmp_path}/file: permission denied"
+    assert error.details == (f"Next: get {verb} permission there (or remount it), and run again.",)
+
+
+def make_socket(path: Path) -> None:
+    """Bind a socket to a path, which stays after it is closed."""
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (os.mkfifo, "a FIFO"),
+        (os.mkdir, "a folder"),
+        (make_socket, "a socket"),
+        (lambda path: path.symlink_to("/dev/zero"), "a device"),
+    ],
+    ids=["fifo", "folder", "socket", "device"],
+)
+def test_only_plain_files_are_opened(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Callable[[Path], None], what: str
+) -> None:
+    """Anything else may never end, or never begin; a link to it is no better."""
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    make(Path("it"))
+    Path("link").symlink_to("it")
+
+    for name in ("it", "link"):
+        with pytest.raises(OSError, match=f"^{what}, not a file$"):
+            disk.open_file(Path(name))
+
+
+def test_what_becomes_a_fifo_as_it_is_opened_does_not_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no writer to wait for."""
+    os.mkfifo(tmp_path / "it")
+    monkeypatch.setattr(disk, "special", lambda _: None)
+
+    with disk.open_file(tmp_path / "it") as file:
+        assert file.read() == b""
 
 
 def test_a_partial_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

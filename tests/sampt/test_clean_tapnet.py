@@ -261,6 +261,23 @@ def test_the_pinned_file_takes_its_place(clone: TestClone) -> None:
     assert clone.objects() == {transfers.md5(kept(content)): kept(content)}
 
 
+def test_what_was_begun_of_the_file_goes(clone: TestClone) -> None:
+    """Its publisher's quota was used up half-way, and a rebuilding was killed."""
+    content = checkpoint()
+    put(clone, save(content))
+    pin(clone, kept(content))
+    folder = clone.root / ".dvc/tmp/fetch"
+    folder.mkdir(parents=True)
+    key = transfers.md5(kept(content))
+    for name in (f"{key}.driveABCD1234.part", f"{key}.rebuilt", f"{key}.part"):
+        (folder / name).write_bytes(b"half")
+
+    assert clean_tapnet.main([]) == 0
+
+    assert clone.read(PATH) == kept(content)
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("before", ["made", "put there by hand"])
 def test_what_is_in_place_already_is_kept(
     before: str,
@@ -433,6 +450,14 @@ def test_an_output_of_ones_own_is_written(
     assert out.startswith(f"{output}  {expected}: md5 ")
     assert f"{output} exists already" in error
     assert output.read_bytes() == kept(content)
+
+
+def test_a_fifo_is_no_input(clone: TestClone, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named, and nothing waits for its writer."""
+    os.mkfifo(clone.root / "pipe")
+
+    assert clean_tapnet.main(["pipe"]) == 1
+    assert capsys.readouterr().err == "error: pipe is a FIFO\n  Next: move it away.\n"
 
 
 @pytest.mark.parametrize("words", [[], ["x" * 5000]])
