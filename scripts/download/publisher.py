@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import requests
 import urllib3
 
-from scripts.catalogue.urls import host_of
+from scripts.catalogue.urls import host_of, is_private
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.addresses import file_url
 from scripts.download.connections import Connections, Session, trust
@@ -73,19 +73,27 @@ class Publisher:
     """Request one URL repeatedly, from several threads."""
 
     def __init__(
-        self, url: str, *, connections: int, timeout: float, context: ssl.SSLContext | None = None
+        self,
+        url: str,
+        *,
+        connections: int,
+        timeout: float,
+        context: ssl.SSLContext | None = None,
+        pinned: bool = True,
     ) -> None:
         """Prepare a session and request nothing; `timeout` is in seconds without data.
 
-        `context` is the result of trust(), where several publishers share it.
+        `context` is the result of trust(), where several publishers share it. Without a pin no
+        name may resolve to a private address: nothing else decides whose bytes are believed.
         """
         self.url = file_url(url)
         self.host = host_of(url)
         self._resolved: str | None = None  # the last redirect target, requested directly
         if self.url.startswith("https:"):
             context = context or trust()
-        self._connections = Connections(connections, context)
-        self._session = Session((min(_CONNECT, timeout), timeout))
+        public = not pinned and not is_private(url)
+        self._connections = Connections(connections, context, public=public)
+        self._session = Session(url, (min(_CONNECT, timeout), timeout))
         self._session.mount("https://", self._connections)
         self._session.mount("http://", self._connections)
 

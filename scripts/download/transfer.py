@@ -62,7 +62,12 @@ class _Transfer:
     def _retry(self, attempt: Callable[[Publisher], Digest]) -> Digest:
         network = self.limits.network
         retries = Retries(network, lambda: self.furthest, threading.Event())
-        publisher = Publisher(self.url, connections=network.connections, timeout=network.timeout)
+        publisher = Publisher(
+            self.url,
+            connections=network.connections,
+            timeout=network.timeout,
+            pinned=self.request.pin is not None,
+        )
         with closing(publisher):
             while True:
                 try:

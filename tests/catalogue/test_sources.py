@@ -128,6 +128,22 @@ def test_mirrors_are_addresses_of_all_or_of_one_member(tmp_path: Path) -> None:
         ),
         ("deps: [{path: 1, size: -1}]\n", ["deps: 1 is not an https", "deps: size is -1, not a n"]),
         ("deps: [\n", ["line 2: did not find expected node content"]),
+        (
+            "deps: [{path: 'https://h/f?a=1&token=tell'}]\n",
+            ["deps: https://h/f: contains the secret parameter token, and sources/ is public"],
+        ),
+        (
+            DEPS + "meta: {mirrors: [{url: 'https://h/f?sig=tell', member: m}]}\n",
+            ["meta.mirrors: https://h/f: contains the secret parameter sig, and sources/"],
+        ),
+        (
+            DEPS + "meta: {mirrors: ['https://tell:tell@h/f']}\n",
+            ["meta.mirrors: https://h/f: contains a password, and sources/ is public"],
+        ),
+        (
+            DEPS + "meta: {mirrors: ['http://h/f?token=tell']}\n",
+            ["meta.mirrors: 'http://h/f' is not an https address"],
+        ),
         (DEPS + "meta: {alternative: [1]}\n", ["meta.alternative: not a text"]),
         (DEPS + "meta: {mirrors: {}}\n", ["meta.mirrors: not a list"]),
         (DEPS + "meta:\n  mirrors:\n  - 7\n", ["meta.mirrors: 7 is not an https address"]),
@@ -147,6 +163,7 @@ def test_a_malformed_source_is_told_with_all_faults(
 
     assert caught.value.what == f"sources/sam.dvc: {len(expected)} fault{'s'[: len(expected) - 1]}"
     assert all(map(str.startswith, caught.value.faults, expected))
+    assert "tell" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
