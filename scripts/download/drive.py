@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scripts.download.request import Request
     from scripts.files.digests import Digest
 
-_SESSION: ContextVar[requests.Session] = ContextVar("session")
+_UNPINNED = ContextVar("unpinned", default=False)  # no pin decides what this thread downloads
 _QUOTA = "the daily download quota of the file is exceeded"
 _PRIVATE = "the file is private or was removed, or Google Drive is unavailable"
 
@@ -94,23 +94,18 @@ def _discard(paths: list[Path]) -> None:
 
 def _session(*, user_agent: str, **_: Any) -> tuple[requests.Session, str]:  # noqa: ANN401
     """Return what gdown's own function of this kind returns: a session, and no file of cookies."""
-    session = _SESSION.get()
+    session = GuardedSession(f"https://{DRIVE}/")
+    session.mount("https://", Connections(1, public=_UNPINNED.get()))
     session.headers["User-Agent"] = user_agent
     return session, ""
 
 
-# gdown follows every redirect, and takes no session; `gdown.download` is its function.
+# gdown follows every redirect, and accepts no session; `gdown.download` is its function.
 vars(sys.modules["gdown.download"])["_get_session"] = _session
 
 
-def _guarded(url: str, *, pinned: bool) -> requests.Session:
-    session = GuardedSession(url)
-    session.mount("https://", Connections(1, public=not pinned))
-    return session
-
-
 def _download(url: str, part: Path, request: Request, network: Network) -> Digest:
-    _SESSION.set(_guarded(url, pinned=request.pin is not None))
+    _UNPINNED.set(request.pin is None)
     with http_errors(DRIVE):
         try:
             gdown.download(

@@ -5,18 +5,24 @@ from __future__ import annotations
 import socket
 from contextlib import closing
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import pytest
 
+from scripts.catalogue.params import Network
+from scripts.catalogue.pins import Pin
 from scripts.console.errors import SourceError
+from scripts.console.progress import Bar
+from scripts.download import drive
 from scripts.download.connections import authorities, trust
 from scripts.download.headers import HeadRequest
 from scripts.download.publisher import Publisher
+from scripts.download.request import Request
 from tests.download import transfers
 from tests.download.transfers import HOST, NAME, PATH, URL, assert_failed, attempt
 from tests.world import Fault
-from tests.world.checkpoints import files
+from tests.world.checkpoints import DRIVE, files
 from tests.world.reply import page
 
 if TYPE_CHECKING:
@@ -308,3 +314,21 @@ def test_a_confirm_page_of_google_drive_leads_nowhere_else(
     run = attempt(clone, capsys, "tapnet_checkpoint_wo_optstate")
 
     assert_failed(clone, run, world, "redirects to http://127.0.0.1, a private address")
+
+
+@pytest.mark.parametrize("pin", [None, Pin("0" * 32)])
+def test_google_drive_is_not_on_this_machine_without_a_pin(
+    clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, pin: Pin | None
+) -> None:
+    """The connection is gdown's; with a pin, which decides, the handshake begins."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "*")
+    here = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", urlsplit(world.http).port))
+    monkeypatch.setattr(socket, "getaddrinfo", Mock(return_value=[here]))
+    request = Request("x", clone.root / "x.part", pin, Bar("x"))
+
+    with pytest.raises(SourceError) as raised:
+        drive.download(DRIVE, request, Network(retries=0, timeout=1))
+
+    refused = "drive.google.com: resolves to 127.0.0.1, a private address" in str(raised.value)
+    assert (refused, world.requests) == (pin is None, [])
