@@ -359,7 +359,7 @@ def test_a_name_of_this_machine_is_refused_without_a_hash(
     stated = refused(clone, capsys, 1, url, PATH, "--sha256", SHA256)
 
     assert "weights.example: resolves to 127.0.0.1, a private address, and no hash" in message
-    assert "give the file's hash with --md5 or --sha256" in message
+    assert "`import_url --sha256` gives the hash" in message
     assert "the TLS connection was interrupted" in stated
     assert world.requests == []
 

@@ -231,7 +231,7 @@ def _check_peer(host: str, opened: socket.socket) -> None:
         opened.close()
         raise SourceError(
             f"{host}: resolves to {address}, a private address, and no hash is known of the file",
-            "If the host is yours: give the file's hash with --md5 or --sha256.",
+            "If the host is yours: `import_url --sha256` gives the hash, `repin --from` the file.",
         )
 
 

@@ -15,7 +15,7 @@ from scripts.catalogue.pins import Pin
 from scripts.console.errors import SourceError
 from scripts.console.progress import Bar
 from scripts.download import drive
-from scripts.download.connections import authorities, trust
+from scripts.download.connections import _check_peer, authorities, trust
 from scripts.download.headers import HeadRequest
 from scripts.download.publisher import Publisher
 from scripts.download.request import Request
@@ -253,6 +253,14 @@ def test_without_a_pin_no_name_may_resolve_to_this_machine(
     with accepted:
         assert bool(accepted.recv(100)) == pinned
     assert ("resolves to 127.0.0.1, a private address" in str(raised.value)) == (not pinned)
+
+
+def test_a_tunnel_may_give_every_name_an_address_of_its_own() -> None:
+    """Of 198.18.0.0/15, which is nobody's; the tunnel resolves the name where it ends."""
+    for address in ("198.18.0.7", "198.19.255.1", "8.8.8.8", "2606:4700::1"):
+        _check_peer("h.example", Mock(**{"getpeername.return_value": (address, 443)}))
+    with pytest.raises(SourceError, match="private address"):
+        _check_peer("h.example", Mock(**{"getpeername.return_value": ("fd00::1", 443)}))
 
 
 def test_an_own_url_of_this_machine_needs_no_pin(world: World) -> None:
