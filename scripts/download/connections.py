@@ -156,15 +156,11 @@ class Connections(HTTPAdapter):
     the remaining encrypted bytes as if they were the body.
     """
 
-    def __init__(
-        self, most: int, context: ssl.SSLContext | None = None, *, public: bool = False
-    ) -> None:
-        """Keep up to `most` idle connections per host; `context` is the result of trust().
-
-        With `public`, a host whose name resolves to a private address is refused; behind a proxy
-        it is the proxy that resolves names.
-        """
-        self._context, self._public = context, public
+    def __init__(self, most: int, context: ssl.SSLContext | None = None) -> None:
+        """Keep up to `most` idle connections per host; `context` is the result of trust()."""
+        self._context = context
+        # Refuse names that resolve to a private address; behind a proxy, the proxy resolves them.
+        self.public = False
         self._aborted = threading.Event()
         self._sockets: list[socket.socket] = []
         super().__init__(pool_connections=2, pool_maxsize=most)
@@ -176,7 +172,7 @@ class Connections(HTTPAdapter):
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         if pool.ConnectionCls is type(pool).ConnectionCls:
             proxied = select_proxy(args[0].url, kwargs.get("proxies"))
-            check = _check_peer if self._public and not proxied else None
+            check = _check_peer if self.public and not proxied else None
             pool.ConnectionCls = _recorded(type(pool).ConnectionCls, self._record, check)
         return pool
 

@@ -95,7 +95,9 @@ def _discard(paths: list[Path]) -> None:
 def _session(*, user_agent: str, **_: Any) -> tuple[requests.Session, str]:  # noqa: ANN401
     """Return what gdown's own function of this kind returns: a session, and no file of cookies."""
     session = GuardedSession(f"https://{DRIVE}/")
-    session.mount("https://", Connections(1, public=_UNPINNED.get()))
+    connections = Connections(1)
+    connections.public = _UNPINNED.get()
+    session.mount("https://", connections)
     session.headers["User-Agent"] = user_agent
     return session, ""
 

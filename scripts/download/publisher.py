@@ -73,26 +73,18 @@ class Publisher:
     """Request one URL repeatedly, from several threads."""
 
     def __init__(
-        self,
-        url: str,
-        *,
-        connections: int,
-        timeout: float,
-        context: ssl.SSLContext | None = None,
-        pinned: bool = True,
+        self, url: str, *, connections: int, timeout: float, context: ssl.SSLContext | None = None
     ) -> None:
         """Prepare a session and request nothing; `timeout` is in seconds without data.
 
-        `context` is the result of trust(), where several publishers share it. Without a pin no
-        name may resolve to a private address: nothing else decides whose bytes are believed.
+        `context` is the result of trust(), where several publishers share it.
         """
         self.url = file_url(url)
         self.host = host_of(url)
         self._resolved: str | None = None  # the last redirect target, requested directly
         if self.url.startswith("https:"):
             context = context or trust()
-        public = not pinned and not is_private(url)
-        self._connections = Connections(connections, context, public=public)
+        self._connections = Connections(connections, context)
         self._session = Session(url, (min(_CONNECT, timeout), timeout))
         self._session.mount("https://", self._connections)
         self._session.mount("http://", self._connections)
@@ -121,6 +113,13 @@ class Publisher:
             yield self._checked(response, start, stop)
         finally:
             response.close()  # and its connection, unless the body was read to its end
+
+    def refuse_private(self) -> None:
+        """From now on, raise SourceError for a name that resolves to a private address.
+
+        It is for a file without a pin: nothing else decides whose bytes are believed.
+        """
+        self._connections.public = not is_private(self.url)
 
     def close(self) -> None:
         """Abort all open responses and wake the threads that wait for data."""

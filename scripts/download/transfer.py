@@ -62,13 +62,10 @@ class _Transfer:
     def _retry(self, attempt: Callable[[Publisher], Digest]) -> Digest:
         network = self.limits.network
         retries = Retries(network, lambda: self.furthest, threading.Event())
-        publisher = Publisher(
-            self.url,
-            connections=network.connections,
-            timeout=network.timeout,
-            pinned=self.request.pin is not None,
-        )
+        publisher = Publisher(self.url, connections=network.connections, timeout=network.timeout)
         with closing(publisher):
+            if self.request.pin is None:
+                publisher.refuse_private()
             while True:
                 try:
                     return attempt(publisher)

@@ -244,7 +244,9 @@ def test_without_a_pin_no_name_may_resolve_to_this_machine(
     """Not a byte is sent there; with a pin, which decides, the handshake begins."""
     resolve_here(monkeypatch)
     server, url = listening
-    publisher = Publisher(url, connections=1, timeout=0.2, pinned=pinned)
+    publisher = Publisher(url, connections=1, timeout=0.2)
+    if not pinned:
+        publisher.refuse_private()
 
     with closing(publisher), pytest.raises(SourceError) as raised, publisher.get():
         pass
@@ -268,7 +270,8 @@ def test_an_own_url_of_this_machine_needs_no_pin(world: World) -> None:
     world.publish(f"{world.http}/b", b"here")
     world.fault(f"{world.http}/a", Fault.redirect(f"{world.http}/b"))
 
-    publisher = Publisher(f"{world.http}/a", connections=1, timeout=1, pinned=False)
+    publisher = Publisher(f"{world.http}/a", connections=1, timeout=1)
+    publisher.refuse_private()
 
     with closing(publisher), publisher.get() as reply:
         assert b"".join(reply.chunks()) == b"here"
