@@ -39,10 +39,12 @@ def main(argv: Sequence[str] | None) -> None:
     words = parser("upstream", __doc__, epilog=_EPILOG)
     option = words.add_argument
     option("names", metavar="NAME", nargs="*", help="a key of params.yaml; default: all")
+    option("--mirrors", action="store_true", help="look at the mirrors of each source, too")
     option("--record", action="store_true", help="write today's ETag and size to sources/NAME.dvc")
     option("--json", action="store_true", help="print a list of objects instead")
     given = words.parse_args(argv)
-    rows = _compared(Clone.at(Path.cwd()), given.names, record=given.record)
+    clone = Clone.at(Path.cwd())
+    rows = _compared(clone, given.names, record=given.record, mirrors=given.mirrors)
     if given.json:
         say(json.dumps(rows, indent=2))
     else:
@@ -50,17 +52,19 @@ def main(argv: Sequence[str] | None) -> None:
     _fail(rows)
 
 
-def _compared(clone: Clone, names: Sequence[str], *, record: bool) -> list[dict[str, Any]]:
+def _compared(
+    clone: Clone, names: Sequence[str], *, record: bool, mirrors: bool
+) -> list[dict[str, Any]]:
     """Return a row for each name, or for all entries; raise CheckpointError."""
     entries = clone.catalogue.find(names or list(clone.catalogue.published))
     try:
-        found = drift.compare(clone, entries)
+        found = drift.compare(clone, entries, mirrors=mirrors)
     except SourceError as error:
         raise _UnknownError(error.what, *error.details) from error
     rows, folder = [], clone.root / "sources"
     for source, finding in found:
         written, head = False, finding.head
-        if record and head:
+        if record and head and not finding.mirror:
             written = sources.record(folder, source.name, etag=head.etag, size=head.size)
         seen = {key: getattr(source, key) for key in ("url", "etag", "size")}
         rows.append({"name": source.name, **asdict(finding), "recorded": seen, "written": written})
@@ -77,14 +81,21 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _fail(rows: Sequence[dict[str, Any]]) -> None:
-    """Raise the error that the rows mean for the exit code."""
-    if changed := [row["name"] for row in rows if row["state"] in ("changed", "gone")]:
+    """Raise the error that the rows mean for the exit code; an unknown mirror means none."""
+    changed = [row for row in rows if row["state"] in ("changed", "gone")]
+    if own := [row["name"] for row in changed if not row["mirror"]]:
         raise CheckpointError(
-            f"changed or gone at the publisher: {', '.join(changed)}",
+            f"changed or gone at the publisher: {', '.join(own)}",
             "models/, the cache and the pins are as they were.",
             "Next: `python -m scripts.repin NAME` compares what is served now with the pin.",
         )
-    unclear = [row for row in rows if row["state"] in ("blocked", "unknown")]
+    if changed:
+        raise CheckpointError(
+            "mirrors changed or gone:",
+            *(f"{row['name']}: {row['recorded']['url']}" for row in changed),
+            "Next: remove them from sources/NAME.dvc. The pin refuses what they serve.",
+        )
+    unclear = [row for row in rows if row["state"] in ("blocked", "unknown") and not row["mirror"]]
     if unknown := [row["name"] for row in unclear if not row["written"]]:
         raise _UnknownError(
             f"state not known: {', '.join(unknown)}",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -37,6 +39,7 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 URL = "https://weights.example/release/New-V2.pth"
 PATH = "models/new_ckpts/New-V2.pth"
 ZIP = "https://weights.example/all.zip"
+HERE = "127.0.0.1"
 HF = "https://huggingface.co/o/r"
 
 
@@ -245,6 +248,10 @@ REFUSED = [
     (["https://weights.example/a b.pth", PATH], "percent-encode spaces"),
     (["https://weights.example/é.pth", PATH], "percent-encode spaces"),
     (["https://u:p@weights.example/x.pth", PATH], "contains a password, and sources/ is public"),
+    ([f"{URL}?X-Amz-Signature=tell", PATH], "contains the secret parameter X-Amz-Signature, and"),
+    ([f"{URL}?v=1&token=tell", PATH], "contains the secret parameter token, and sources/ is pub"),
+    ([f"{DROPBOX}&access_token=tell", PATH], "contains the secret parameter access_token, and"),
+    ([f"http{URL[5:]}?sig=tell", PATH], "altered in transit; use https"),
     (["https://weights.example/", PATH], "it names a host, but no file"),
     ([f"{HF}/tree/main", PATH], "it is not the page of a file: .../blob/REVISION/FILE"),
     (["https://drive.google.com/drive/folders/1", PATH], "it is not the share link of a file"),
@@ -259,6 +266,7 @@ def test_words_that_mean_nothing_here_are_refused(
         message = refused(clone, capsys, 2, *words)
         assert expected in message, words
         assert "Nothing was changed." in message
+        assert "tell" not in message
     assert (world.requests, world.tunnels) == ([], [])
 
 
@@ -316,6 +324,43 @@ def test_a_dirty_file_is_left_alone(
     message = refused(clone, capsys, 2, URL, PATH)
 
     assert f"the files to change have uncommitted changes\n   M {name}\n" in message
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("url", [URL, DRIVE])
+def test_a_redirect_to_this_machine_is_refused(
+    url: str, clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """The bytes of a local service would become the pin; it gets no request."""
+    local = f"{world.http}/x.pth"
+    world.publish(local, DATA)
+    world.publish(url, DATA)
+    world.fault(f"{url.partition('/file/')[0]}*", Fault.redirect(local))
+
+    message = refused(clone, capsys, 1, url, PATH)
+
+    assert "redirects to http://127.0.0.1, a private address" in message
+    assert "The catalogue is unchanged." in message
+    assert not [request for request in world.requests if request.url == local]
+
+
+def test_a_name_of_this_machine_is_refused_without_a_hash(
+    clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hash decides whose bytes they are; without one, no byte is sent there."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "weights.example")
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *more, **how: resolve(HERE, *more, **how))
+    port = urlsplit(world.http).port
+    url = URL.replace(".example", f".example:{port}")
+
+    message = refused(clone, capsys, 1, url, PATH)
+    stated = refused(clone, capsys, 1, url, PATH, "--sha256", SHA256)
+
+    assert "weights.example: resolves to 127.0.0.1, a private address, and no hash" in message
+    assert "`import_url --sha256` gives the hash" in message
+    assert "the TLS connection was interrupted" in stated
     assert world.requests == []
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts import upstream
+from scripts.catalogue import sources
 from scripts.curation import drift
 from scripts.download import headers
 from tests.download.transfers import HOST, NAME, PATH, URL, md5, pin
 from tests.world import Fault
-from tests.world.checkpoints import ARCHIVES, FBAI, HQ_67AB, TAPNET, files
+from tests.world.checkpoints import ARCHIVES, FBAI, HQ_67AB, PAPER, TAPNET, files
 
 if TYPE_CHECKING:
     from tests.world import Request, World
@@ -343,3 +344,76 @@ def test_help_teaches_states_and_exit_codes(capsys: Capture) -> None:
     printed = capsys.readouterr().out
     assert all(f"  {state} " in printed for state in drift.STATES)
     assert "exit code: 0 nothing changed, 1 something changed or is gone" in printed
+
+
+RELEASE = "https://github.com/Sanster/models/releases/download/MobileSAM/mobile_sam.pt"
+MIRRORS = [m.url for m in sources.read(PAPER / "sources", "sam_mobile_vit_t").mirrors]
+MOBILE = FILES["models/sam_mobile_ckpts/sam_mobile_vit_t.pth"]
+
+
+def test_mirrors_are_looked_at_on_request(clone: TestClone, world: World, capsys: Capture) -> None:
+    """A row for each after its publisher's; nothing of them is recorded."""
+    hub = "https://huggingface.co/dhkim2810/MobileSAM/resolve/main/mobile_sam.pt"
+    world.publish(RELEASE, MOBILE, etag='"1"')
+    world.publish(hub, MOBILE)
+    before = clone.read("sources/sam_mobile_vit_t.dvc")
+    printed = [line.split() for line in table(capsys, "sam_mobile_vit_t", "--mirrors")]
+
+    states = [(line[1], line[3] if line[2] == "mirror" else "") for line in printed]
+
+    assert states[:2] == [("same", ""), ("unknown", "github.com:")]
+    assert ("same", "huggingface.co:") in states
+    assert len(states) == 6
+    assert "states no hash, and no other size than the pinned one" in " ".join(printed[1])
+    assert clone.read("sources/sam_mobile_vit_t.dvc") == before
+    assert world.served() < len(MOBILE)
+
+
+def table(capsys: Capture, *words: str) -> list[str]:
+    """Run the command and return the lines of its table."""
+    upstream.main(list(words))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_mirror_with_another_file_is_named(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """By its URL, to be removed from sources/; of one that states nothing nothing is said."""
+    del clone
+    for url in MIRRORS:
+        world.publish(url, MOBILE)
+    fine = look(capsys, "sam_mobile_vit_t", "--mirrors", "--record")
+    world.publish(RELEASE, b"another")
+
+    seen = look(capsys, "sam_mobile_vit_t", "--mirrors")
+
+    assert (fine.code, seen.code) == (0, 1)
+    assert seen.err.startswith(f"error: mirrors changed or gone:\n  sam_mobile_vit_t: {RELEASE}\n")
+    assert "Next: remove them from sources/NAME.dvc" in seen.err
+
+
+def test_a_mirror_of_a_member_is_compared_with_the_pin_of_the_member(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Not with that of the archive."""
+    del clone
+    hub = "https://huggingface.co/GSean/GIMM-VFI/resolve/"
+    hub += "ab7735cdcfbd2e03c1bf2819380a25e8a4f321d1/raft-things.pth"
+    world.publish(hub, FILES["models/raft_ckpts/raft-things.pth"])
+
+    lines = table(capsys, "raft", "--mirrors")
+
+    assert any("same" in line and "mirror huggingface.co: " in line for line in lines)
+
+
+def test_mirrors_that_may_not_be_asked_are_not(
+    clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SAMPT_SOURCES allows the publisher alone."""
+    del clone
+    monkeypatch.setenv("SAMPT_SOURCES", "publisher")
+
+    seen = look(capsys, "--mirrors")
+
+    assert (seen.code, world.requests) == (2, [])
+    assert "SAMPT_SOURCES=publisher leaves out the mirrors" in seen.err

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue.documents import dumped, editable, load
-from scripts.catalogue.urls import is_safe
+from scripts.catalogue.urls import is_safe, masked, secret_in
 from scripts.console.errors import CatalogueError
 from scripts.files.disk import replace
 
@@ -25,7 +25,7 @@ _NOT_HASHED = {"desc", "frozen", "isexec", "labels", "locked", "md5", "meta", "m
 
 @dataclass(frozen=True)
 class Mirror:
-    """A URL that a public hash proves identical: of what is published, or of one member."""
+    """A copy of what is published, or of one member: likely the same, and the pin decides."""
 
     url: str
     member: str | None = None
@@ -56,8 +56,8 @@ def read(folder: Path, name: str) -> Source:
     meta = document["meta"] if isinstance(document.get("meta"), dict) else {}
     url, etag, size = (deps[0].get(key) for key in ("path", "checksum", "size"))
     alternative, faults = meta.get("alternative", ""), []
-    if not isinstance(url, str) or not is_safe(url):
-        faults.append(f"deps: {url!r} is not an https address")
+    if fault := _unfit(url):
+        faults.append(f"deps: {fault}")
     if size is not None and (type(size) is not int or size < 0):
         faults.append(f"deps: size is {size!r}, not a number of bytes")
     if not isinstance(alternative, str):
@@ -95,12 +95,20 @@ def _mirrors(rows: object, faults: list[str]) -> Iterator[Mirror]:
     for row in rows:
         fields = row if isinstance(row, dict) else {"url": row}
         url, member = fields.get("url"), fields.get("member")
-        if not isinstance(url, str) or not is_safe(url):
-            faults.append(f"meta.mirrors: {url!r} is not an https address")
+        if fault := _unfit(url):
+            faults.append(f"meta.mirrors: {fault}")
         elif member is not None and not isinstance(member, str):
             faults.append(f"meta.mirrors: {member!r} is not the name of a member")
         else:
-            yield Mirror(url, member)
+            yield Mirror(str(url), member)
+
+
+def _unfit(url: object) -> str | None:
+    """Return why an address may not stand in sources/, or None."""
+    if not isinstance(url, str) or not is_safe(url):
+        return f"{masked(repr(url))} is not an https address"
+    secret = secret_in(url)
+    return secret and f"{masked(url)}: contains {secret}, and sources/ is public"
 
 
 def _md5(document: dict[str, Any]) -> str:

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from scripts.catalogue import sources
 from scripts.catalogue.params import TREE
-from scripts.catalogue.urls import host_of
-from scripts.console.errors import SourceError, UsageError
+from scripts.catalogue.urls import host_of, masked
+from scripts.console.errors import ContentError, SourceError, UsageError
 from scripts.download import partial
 from scripts.files import digests
 from scripts.files.disk import check_room
@@ -56,7 +56,13 @@ class Candidate:
             return request.verified(self.who, drive.download(self.place, request, limits.network))
         from scripts.download import transfer  # noqa: PLC0415
 
-        return transfer.download(self.place, request, limits)
+        try:
+            return transfer.download(self.place, request, limits)
+        except ContentError as error:
+            if not self.is_mirror:
+                raise
+            # Several mirrors may be on one host: this one is to be found in sources/.
+            raise ContentError(f"{error.what} ({masked(self.place)})", *error.details) from error
 
     def _copy(self, place: Path | Opener, request: Request) -> Digest:
         """Copy the file in one stream, from its first byte."""

@@ -169,7 +169,8 @@ def _failure(
     clone: Clone, entry: Published, failures: Failures, missing: list[Checkpoint]
 ) -> CheckpointError:
     """Return the error a user sees: what was tried, the state of the disk, the next step."""
-    lines = [line for _, error in failures for line in (error.what, *error.details)]
+    errors = dict.fromkeys((error.what, *error.details) for _, error in failures)
+    lines = [line for error in errors for line in error]
     if not failures:
         lines = ["no allowed source has it", f"allowed: {candidates.order_from_env()}"]
     elif len(failures) > 1:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import sources
+from scripts.catalogue.urls import host_of
 from scripts.checkout import candidates
 from scripts.console.errors import SourceError, UsageError
 from scripts.download.connections import trust
 from scripts.download.headers import BlockedError, GoneError, Head, HeadRequest, hash_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from scripts.catalogue.params import Published
     from scripts.catalogue.pins import Pin
@@ -35,39 +37,70 @@ STATES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """The state of one source, a key of STATES, and why; `head` is None without an answer."""
+    """The state of one address, a key of STATES, and why; `head` is None without an answer."""
 
     state: str
     why: str
     head: Head | None = None
+    mirror: bool = False  # the address is that of a mirror, of which nothing is ever recorded
 
 
-def compare(clone: Clone, entries: Sequence[Published]) -> list[tuple[Source, Finding]]:
-    """Request the headers of all entries at once and compare them.
+def compare(
+    clone: Clone, entries: Sequence[Published], *, mirrors: bool = False
+) -> list[tuple[Source, Finding]]:
+    """Request the headers of all entries at once and compare them; with `mirrors`, of these, too.
 
-    Raises CatalogueError if a source cannot be read, UsageError if SAMPT_SOURCES leaves out the
-    publisher, SourceError if there is no file of trusted certificate authorities.
+    A mirror is returned as a source of its own, after its publisher. Raises CatalogueError if a
+    source cannot be read, UsageError if SAMPT_SOURCES leaves out whoever is to be asked,
+    SourceError if there is no file of trusted certificate authorities.
     """
-    if "publisher" not in candidates.order_from_env():
-        raise UsageError(
-            f"{candidates.order_from_env()} leaves out the publisher, the only one to compare with",
-            f"Next: unset {candidates.ORDER}, or add publisher to it.",
-        )
-    recorded = [sources.read(clone.root / "sources", entry.name) for entry in entries]
+    _refuse_left_out("publisher", *["mirrors"] * mirrors)
+    asked: list[tuple[Source, Pin | None, bool]] = []
+    for entry in entries:
+        source = sources.read(clone.root / "sources", entry.name)
+        asked.append((source, clone.published_pin(entry), False))
+        asked += [(copy, pin, True) for copy, pin in _mirrors(clone, entry, source) if mirrors]
     timeout, context = clone.catalogue.network.timeout, trust()
     with ThreadPoolExecutor(_AT_ONCE) as pool, ExitStack() as stack:
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)  # Ctrl-C does not wait
 
-        def ask(entry: Published, source: Source) -> Finding:
+        def ask(source: Source, pin: Pin | None, mirror: bool) -> Finding:  # noqa: FBT001
             try:
                 request = HeadRequest(source.url, context, timeout=timeout)
                 stack.callback(request.close)
-                return _judge(request.head(), clone.published_pin(entry), source)
+                found = _judge(request.head(), pin, source)
             except SourceError as error:
                 state = {GoneError: "gone", BlockedError: "blocked"}.get(type(error), "unknown")
-                return Finding(state, " ".join([error.what, *error.details]))
+                found = Finding(state, " ".join([error.what, *error.details]))
+            return _of_mirror(found, source) if mirror else found
 
-        return list(zip(recorded, pool.map(ask, entries, recorded), strict=True))
+        found = pool.map(ask, *zip(*asked, strict=True))
+        return [(row[0], each) for row, each in zip(asked, found, strict=True)]
+
+
+def _refuse_left_out(*words: str) -> None:
+    order = candidates.order_from_env()
+    if left := [word for word in words if word not in order]:
+        raise UsageError(
+            f"{order} leaves out the {left[0]}, and there is no one else to compare with",
+            f"Next: unset {candidates.ORDER}, or add {left[0]} to it.",
+        )
+
+
+def _mirrors(clone: Clone, entry: Published, source: Source) -> Iterator[tuple[Source, Pin | None]]:
+    """Yield each mirror as a source, and the pin of what it must serve."""
+    files = {file.member: file for file in entry.files}
+    for mirror in source.mirrors:
+        file = files.get(mirror.member) if mirror.member else None
+        pin = clone.pin(file) if file else clone.published_pin(entry)
+        copy = dataclasses.replace(source, url=mirror.url, etag=None, size=None, mirrors=())
+        yield copy, pin
+
+
+def _of_mirror(found: Finding, mirror: Source) -> Finding:
+    unstated = found.state == "unknown" and found.head is not None
+    why = "states no hash, and no other size than the pinned one" if unstated else found.why
+    return Finding(found.state, f"mirror {host_of(mirror.url)}: {why}", found.head, mirror=True)
 
 
 def _judge(head: Head, pin: Pin | None, source: Source) -> Finding:

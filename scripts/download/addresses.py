@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit
 
-from scripts.catalogue.urls import is_safe
+from scripts.catalogue.urls import is_safe, masked, secret_in
 from scripts.console.errors import SourceError, UsageError
 from scripts.download.connections import Session
 from scripts.download.failures import http_errors, status
@@ -32,10 +32,11 @@ def checked(url: str) -> str:
     parts = urlsplit(url)
     if not url.isascii() or not url.isprintable() or " " in url:
         raise _invalid(url, "percent-encode spaces, control and non-ASCII characters")
-    if "@" in parts.netloc:
+    if secret := secret_in(url):
         raise UsageError(
-            f"the URL of {parts.hostname} contains a password, and sources/ is public",
+            f"the URL of {parts.hostname} contains {secret}, and sources/ is public",
             "Nothing was changed.",
+            "Next: give the URL that the publisher's page links to.",
         )
     if parts.path in ("", "/"):
         raise _invalid(url, "it names a host, but no file")
@@ -102,7 +103,7 @@ def _commit(url: str) -> str:
     The first response on Hugging Face's own host that names it counts: that of a renamed
     repository is a redirect within the host that names none.
     """
-    with http_errors(_HUGGING_FACE), Session(_TIMEOUT) as session:
+    with http_errors(_HUGGING_FACE), Session(url, _TIMEOUT) as session:
         for reply in session.follow("HEAD", url, {}, same_host=True):
             reply.close()
             if "X-Repo-Commit" in reply.headers:
@@ -116,4 +117,5 @@ def _commit(url: str) -> str:
 
 
 def _invalid(url: str, why: str) -> UsageError:
-    return UsageError(f"not the URL of a file: {url!r:.200}", why, "Nothing was changed.")
+    shown = masked(repr(url))
+    return UsageError(f"not the URL of a file: {shown:.200}", why, "Nothing was changed.")

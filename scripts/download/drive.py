@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 import gdown
 import requests
@@ -11,7 +13,7 @@ from gdown.exceptions import DownloadError, FileURLRetrievalError
 from scripts.console.errors import SourceError
 from scripts.download import partial
 from scripts.download.addresses import DRIVE
-from scripts.download.connections import authorities
+from scripts.download.connections import Connections, GuardedSession, authorities
 from scripts.download.failures import cause, http_errors, status
 from scripts.files import digests
 from scripts.files.disk import check_room, disk_error, disk_errors
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from scripts.download.request import Request
     from scripts.files.digests import Digest
 
+_UNPINNED = ContextVar("unpinned", default=False)  # no pin decides what this thread downloads
 _QUOTA = "the daily download quota of the file is exceeded"
 _PRIVATE = "the file is private or was removed, or Google Drive is unavailable"
 
@@ -89,7 +92,22 @@ def _discard(paths: list[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
+def _session(*, user_agent: str, **_: Any) -> tuple[requests.Session, str]:  # noqa: ANN401
+    """Return what gdown's own function of this kind returns: a session, and no file of cookies."""
+    session = GuardedSession(f"https://{DRIVE}/")
+    connections = Connections(1)
+    connections.public = _UNPINNED.get()
+    session.mount("https://", connections)
+    session.headers["User-Agent"] = user_agent
+    return session, ""
+
+
+# gdown follows every redirect, and accepts no session; `gdown.download` is its function.
+vars(sys.modules["gdown.download"])["_get_session"] = _session
+
+
 def _download(url: str, part: Path, request: Request, network: Network) -> Digest:
+    _UNPINNED.set(request.pin is None)
     with http_errors(DRIVE):
         try:
             gdown.download(

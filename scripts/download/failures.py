@@ -25,7 +25,9 @@ _MEANING = {403: "forbidden", 404: "not found", 410: "gone", 429: "too many requ
 _INVALID_URL = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 _INTERRUPTED = (OSError, urllib3.exceptions.HTTPError)  # a bare ValueError is urllib.parse's
 _SECRET = re.compile(r"https?://\S+|/\S*\?\S*")  # URLs and their queries
-_URLLIB3_REPR = re.compile(r"^<?\w+Connection(Pool)?\([^)]*\)>?: ")
+_URLLIB3_REPR = re.compile(
+    r"^<?\w+Connection(Pool)?\([^)]*\)>?: (Failed to establish a new connection: )?(\[.*?\] )?"
+)
 _PAGE_TYPES = ("text/html", "application/xhtml")
 _TITLE = re.compile(rb"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 
@@ -41,7 +43,8 @@ def http_errors(host: str) -> Iterator[None]:
             raise SourceError(what, _TRUST) from error
         raise TransientError(f"{host}: the TLS connection was interrupted") from error
     except requests.exceptions.ConnectionError as error:
-        proxied = isinstance(error, requests.exceptions.ProxyError)
+        # urllib3 has no exception of its own for a SOCKS proxy.
+        proxied = isinstance(error, requests.exceptions.ProxyError) or "SOCKS" in str(error)[:5]
         what = "no connection through the proxy" if proxied else "no connection"
         raise TransientError(f"{host}: {what}: {cause(error)}", connected=False) from error
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:

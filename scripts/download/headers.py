@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from scripts.catalogue.params import Network
-from scripts.catalogue.urls import host_of
+from scripts.catalogue.urls import host_of, masked, secret_in
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.failures import http_errors, is_page_type, page_error, status
 from scripts.download.publisher import Publisher, plain
@@ -116,9 +116,10 @@ class HeadRequest(Publisher):
 
 
 def _moved(hops: Sequence[requests.Response]) -> str | None:
-    """Return the target of the permanent redirects at the beginning, or None."""
+    """Return the target of the permanent redirects at the beginning, or None; no signature."""
     permanent = sum(1 for _ in takewhile(lambda hop: hop.is_permanent_redirect, hops))
-    return hops[permanent].url if permanent else None
+    url = hops[permanent].url
+    return (masked(url) if secret_in(url) else url) if permanent else None
 
 
 def _page_meaning(host: str, page: bytes) -> SourceError:

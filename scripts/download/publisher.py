@@ -13,7 +13,7 @@ import requests
 import urllib3
 
 from scripts.catalogue.params import Network
-from scripts.catalogue.urls import host_of
+from scripts.catalogue.urls import host_of, is_private
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.addresses import file_url
 from scripts.download.connections import Connections, Session, trust
@@ -113,7 +113,7 @@ class Publisher:
         self._connections = Connections(connections, context)
         limits = limits or TransferLimits(Network())
         self._pace = Pace(limits, self.host, self._connections.interrupt)
-        self._session = Session((min(_CONNECT, timeout), timeout))
+        self._session = Session(url, (min(_CONNECT, timeout), timeout))
         self._session.mount("https://", self._connections)
         self._session.mount("http://", self._connections)
 
@@ -148,6 +148,13 @@ class Publisher:
             yield self._checked(response, start, stop)
         finally:
             response.close()  # and its connection, unless the body was read to its end
+
+    def refuse_private(self) -> None:
+        """From now on, raise SourceError for a name that resolves to a private address.
+
+        It is for a file without a pin: nothing else decides whose bytes are believed.
+        """
+        self._connections.public = not is_private(self.url)
 
     def close(self) -> None:
         """Abort all open responses and wake the threads that wait for data."""

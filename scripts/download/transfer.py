@@ -66,6 +66,8 @@ class _Transfer:
             self.url, connections=network.connections, timeout=network.timeout, limits=self.limits
         )
         with closing(publisher), self.limits.one_more_file():
+            if self.request.pin is None:
+                publisher.refuse_private()
             while True:
                 try:
                     return attempt(publisher)

@@ -31,6 +31,9 @@ NAME, PATH = "sam_mobile_vit_t", "models/sam_mobile_ckpts/sam_mobile_vit_t.pth"
 DATA = files(SCALE)[PATH]
 GITHUB = "https://github.com/ChaoningZhang/*"
 FIRST = "https://github.com/Sanster/models/releases/download/MobileSAM/mobile_sam.pt"
+SECOND = (
+    "https://github.com/hkchengrex/Tracking-Anything-with-DEVA/releases/download/v1.0/mobile_sam.pt"
+)
 RAFT = "https://www.dropbox.com/s/4j4z58wuv8o0mfz/models.zip"
 RAFT_MIRROR = "https://dl.dropboxusercontent.com/s/4j4z58wuv8o0mfz/models.zip"
 THINGS = "models/raft_ckpts/raft-things.pth"
@@ -321,8 +324,7 @@ def test_the_mirrors_of_a_source_replace_its_publisher(
     """They are tried after the publisher, one after another."""
     world.fault(GITHUB, Fault.status(410))
     world.publish(FIRST, b"another file")
-    elsewhere = "https://github.com/hkchengrex/Tracking-Anything-with-DEVA/releases/download/v1.0"
-    world.publish(f"{elsewhere}/mobile_sam.pt", DATA)
+    world.publish(SECOND, DATA)
 
     assert fetch.main([NAME]) == 0
 
@@ -331,6 +333,53 @@ def test_the_mirrors_of_a_source_replace_its_publisher(
     assert "github.com: 410" in err.splitlines()[0]
     assert "serves a file of a different size" in err.splitlines()[1]
     assert "downloaded from the mirror github.com" in out
+
+
+def test_a_mirror_with_other_bytes_is_named_and_asked_once(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """By its URL: several mirrors may be on one host. Its bytes are not kept."""
+    world.fault(GITHUB, Fault.status(410))
+    world.publish(FIRST, DATA[:-1] + b"!")
+    world.publish(SECOND, DATA)
+
+    assert fetch.main([NAME]) == 0
+
+    said = capsys.readouterr().err.splitlines()
+    what = f"bytes from github.com do not match the pin ({FIRST})"
+    assert said[1] == f"{NAME}: {what}; trying the mirror github.com"
+    assert len([request for request in world.requests if request.url == FIRST]) == 1
+    assert (clone.tree(), list(clone.objects())) == ({PATH: DATA}, [md5(DATA)])
+
+
+def test_mirrors_with_other_bytes_are_named_if_none_has_the_right_ones(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Each with what it sent; the wrong size by its URL, too."""
+    world.fault(GITHUB, Fault.status(410))
+    world.publish(FIRST, DATA[:-1] + b"!")
+    world.publish(SECOND, DATA[:-1])
+
+    assert fetch.main([NAME]) == 1
+
+    said = capsys.readouterr().err
+    assert f"  bytes from github.com do not match the pin ({FIRST})\n" in said
+    assert f"  github.com serves a file of a different size ({SECOND})\n" in said
+    assert (clone.tree(), clone.objects()) == ({}, {})
+
+
+def test_what_concerns_every_source_is_said_once(
+    clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that is none is no fault of one of six."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://")
+
+    assert fetch.main([NAME]) == 1
+
+    error = capsys.readouterr().err.partition("error: ")[2]
+    assert error.count("not the URL of a proxy") == 1
+    assert clone.tree() == {}
 
 
 def test_an_archive_comes_from_a_mirror_of_it(

@@ -200,6 +200,15 @@ def test_the_target_of_permanent_redirects_is_reported(world: World) -> None:
     assert head() == Head(5, head(fourth).etag, DATE, moved=third)
 
 
+def test_the_signature_of_a_permanent_target_is_not_reported(world: World) -> None:
+    """It may be printed, and kept in the log of a cron job."""
+    target = f"https://{HOST}/x?id=1&X-Amz-Signature=secret"
+    world.publish(target, b"moved")
+    world.fault(URL, Fault.redirect(target, status=301))
+
+    assert head().moved == f"https://{HOST}/x"
+
+
 def test_a_redirect_must_be_https(world: World) -> None:
     """Each target is checked before it is requested."""
     world.fault(URL, Fault.downgrade())

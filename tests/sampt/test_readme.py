@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts.catalogue import sources
 from tests.conftest import SCALE
 from tests.sampt import demo
-from tests.sampt.guide import of_its_files
+from tests.sampt.guide import HOLDS, of_its_files
 from tests.world import World, clones
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone
@@ -64,6 +66,16 @@ def shell(clone: TestClone, command: str, cwd: Path, **more: str) -> str:
 def test_readme_has_at_most_150_lines() -> None:
     """A newcomer can read it in one sitting."""
     assert len(README.splitlines()) <= 150
+
+
+def test_readme_says_which_files_have_one_address() -> None:
+    """When that fails, nobody else is asked: whoever needs the file keeps a copy."""
+    said = re.findall(r"`([^`]+)`", README.partition("One address only: ")[2].partition(".\n")[0])
+    read = [sources.read(REPOSITORY / "sources", name) for name in HOLDS.published]
+
+    single = {source.name for source in read if not source.mirrors}
+
+    assert single == {name for name in HOLDS.published if any(fnmatch(name, p) for p in said)}
 
 
 def test_the_two_commands_download_the_minimal_variant(

@@ -126,6 +126,23 @@ def test_every_entry_has_its_source() -> None:
     assert sorted(path.stem for path in folder.glob("[!.]*.dvc")) == sorted(HOLDS.published)
 
 
+def test_what_may_not_be_redistributed_comes_from_its_owner_alone() -> None:
+    """No mirror of SuperGlue or SuperPoint is a third party's copy."""
+    names = [name for name in HOLDS.published if name.startswith("super")]
+
+    for source in (sources.read(REPOSITORY / "sources", name) for name in names):
+        urls = [source.url, *(mirror.url for mirror in source.mirrors)]
+        assert len(urls) > 1
+        assert all(url.split("/")[3] == "magicleap" for url in urls)
+
+
+def test_a_mirror_says_why_it_is_one() -> None:
+    """Each of the guide's new ones has its evidence above it, or above its group."""
+    for path in (REPOSITORY / "sources").glob("[!.]*.dvc"):
+        text = path.read_text()
+        assert ("mirrors:" in text) == ("# " in text), path.name
+
+
 def test_every_entry_has_its_stage() -> None:
     """fetch@NAME by the map of checkpoints, unpack_NAME with the members as outs."""
     stages = load("dvc.yaml")["stages"]
