@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from scripts.catalogue import inventory, params
+from scripts.checkout import journal
 from scripts.console.command import command, parser
 from scripts.console.progress import note, say
 
@@ -15,6 +16,7 @@ def main(argv: list[str] | None) -> None:
     """Check the tree of the current folder, then write its inventory."""
     parser("tree", __doc__).parse_args(argv)
     root = Path.cwd()
+    journal.recover(root)
     inventory.check(root, params.read(root / "params.yaml"))
     if fault := inventory.write(root):
         note(f"wrote {inventory.INVENTORY}: it was {fault}")

@@ -14,6 +14,7 @@ import pytest
 from scripts import import_url
 from scripts.catalogue import lock, params, pins
 from scripts.checkout import obtain
+from scripts.checkout.journal import Journal
 from tests.curation.changing import CLEAN, Ran, dvc, files, folders, keep, missing, run, undo
 from tests.download.transfers import md5, noise, pin
 from tests.pickles.pickling import RUN, torch
@@ -362,37 +363,20 @@ def test_an_interrupted_download_is_resumed(
     assert len(clone.tree()[PATH]) == 3 << 20
 
 
-def test_a_failure_of_dvc_restores_everything(
-    clone: TestClone, world: World, capsys: Capture
-) -> None:
-    """A key of dvc.yaml that DVC does not know: its message, and the file is gone again."""
-    world.publish(URL, DATA)
-    stages = clone.root / "dvc.yaml"
-    stages.write_text(stages.read_text() + "\nno_such_key: 1\n")
-    clone.run("git", "commit", "-qam", "edited", check=True)
-    before = files(clone)
-
-    done = run(import_url.main, capsys, URL, PATH)
-
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("error: dvc commit --quiet --force fetch@new_v2 failed\n")
-    assert (files(clone), folders(clone)) == (before, set())
-
-
 def test_ctrl_c_restores_everything(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the last step, with every other done."""
     world.publish(URL, DATA)
-    before = files(clone)
+    before = files(clone), folders(clone)
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lock, "write", interrupted)
+    monkeypatch.setattr(Journal, "done", interrupted)
 
     assert run(import_url.main, capsys, URL, PATH).code == 130
-    assert files(clone) == before
+    assert (files(clone), folders(clone)) == before
 
 
 EVIL = torch(RUN)
@@ -503,7 +487,7 @@ def test_of_two_imports_at_once_none_is_lost(clone: TestClone, world: World) -> 
             waiting.set()
             kept, refused = first.communicate()[1], second.communicate()[1]
 
-    assert line == "params.yaml: another process is at work on it; waiting\n"
+    assert line == "another command is changing the catalogue; waiting\n"
     assert (first.returncode, second.returncode) == (0, 2), (kept, refused)
     assert "have uncommitted changes" in refused
     keep(clone, kept)
