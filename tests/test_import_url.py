@@ -239,6 +239,9 @@ REFUSED = [
     ([URL, f"models/{'d/' * 300}x.pth", "--name", "deep"], "is too long for a file system"),
     ([URL, PATH, "--name", "n" * 300], "a name is 1 to 100 lower-case"),
     ([URL, "models/x/"], "is not a path models/FOLDER/FILE"),
+    ([URL, "models/x/a.dvc"], "a.dvc is the name of a file of DVC"),
+    ([URL, "models/x/dvc.yaml"], "dvc.yaml is the name of a file of DVC"),
+    ([URL, "models/x/dvc.lock"], "dvc.lock is the name of a file of DVC"),
     (["http://weights.example/x.pth", PATH], "altered in transit; use https"),
     (["weights.example/x.pth", PATH], "expected https://HOST/PATH"),
     (["https://[bad/x.pth", PATH], "expected https://HOST/PATH"),
@@ -361,6 +364,26 @@ def test_an_interrupted_download_is_resumed(
 
     assert again.code == 0, again.err
     assert len(clone.tree()[PATH]) == 3 << 20
+
+
+def test_what_dvc_would_refuse_is_refused_before_the_download(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """DVC itself reads the new dvc.yaml, aside: a key it does not know, a path it ignores."""
+    world.publish(URL, DATA)
+    cases = [
+        (".dvcignore", "\n/models/new_ckpts\n", f"DVC: Path '{PATH}' is ignored by .dvcignore"),
+        ("dvc.yaml", "\nno_such_key: 1\n", "DVC: 'dvc.yaml' validation failed"),
+    ]
+    for name, more, said in cases:
+        with (clone.root / name).open("a") as file:
+            file.write(more)
+        clone.run("git", "commit", "-qam", "edited", check=True)
+
+        assert said in refused(clone, capsys, 2, URL, PATH)
+
+    assert world.requests == []
+    assert not list((clone.root / ".dvc/tmp").glob("draft.*"))
 
 
 def test_ctrl_c_restores_everything(

@@ -20,6 +20,7 @@ from scripts.console.progress import note
 from scripts.curation import git, transaction
 from scripts.curation.entry import refusal, render
 from scripts.download import addresses
+from scripts.storage import graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,7 @@ def add(change: Change, entry: Entry, md5: str | None) -> list[Outcome]:
     entry = dataclasses.replace(entry, url=_file_url(entry.url))
     texts = render(clone.root, entry)
     after = _with(clone, entry, texts["params.yaml"], md5)
+    graph.check(clone.root, texts)
     published = after.catalogue.published[entry.name]
     source = f"sources/{entry.name}.dvc"
     with change.recorded(f"import_url {entry.name}", published.files) as write:
