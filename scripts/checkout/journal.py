@@ -37,7 +37,8 @@ class Journal:
     """One change: its command, the files it has written, and the files under models/ it touches."""
 
     command: str
-    tree: dict[str, str | None]  # path -> md5 of the pin of a file that is there, None: no file
+    # path -> md5 of the pin of a file that is there, "" if it has none; None: no file is there
+    tree: dict[str, str | None]
     state: str = BEGUN
     pid: int = field(default_factory=os.getpid)
     since: str = field(default_factory=lambda: f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S.%fZ}")
@@ -65,8 +66,7 @@ class Journal:
     def done(self, root: Path) -> None:
         """Record that the change is complete, once the disk has all of it; raise DiskError."""
         _sync(*(root / name for name in self.before if is_file(root / name)))
-        self.state, self.before, self.tree = DONE, {}, {}
-        self.save(root)
+        Journal(self.command, {}, DONE).save(root)  # of itself nothing is lost if that fails
 
     def undo(self, root: Path) -> None:
         """Restore every file as it was, then remove the journal; raise DiskError.
@@ -85,7 +85,8 @@ class Journal:
         remove(root)
 
     def _restore_text(self, root: Path, name: str) -> None:
-        unfinished(root / name, self.pid).unlink(missing_ok=True)
+        with disk_errors(root / name):
+            unfinished(root / name, self.pid).unlink(missing_ok=True)
         now, before = read(root / name), self.before[name]
         if now != before and _hash(now) not in self.written[name]:
             note(f"{name} was edited since, and is left as it is; see `git diff`")
@@ -102,9 +103,9 @@ class Journal:
             if aside:
                 here.parent.mkdir(parents=True, exist_ok=True)
                 move(aside, here)
-            elif md5 and md5 != now:
+            elif md5 and md5 != now and cache.object(md5).exists():
                 cache.link(md5, here)
-            elif not md5:
+            elif md5 is None:
                 here.unlink(missing_ok=True)
                 prune(root, path)
 

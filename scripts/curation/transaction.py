@@ -79,7 +79,8 @@ class Change:
         """
         root, pins = self.clone.root, self.clone.pins
         there = {file.path: os.path.lexists(root / file.path) for file in files}
-        kept = Journal(command, {p: pins[p].md5 if there[p] else None for p in there})
+        known = {path: pins[path].md5 or "" if path in pins else "" for path in there}
+        kept = Journal(command, {path: known[path] if there[path] else None for path in there})
         try:
             kept.save(root)
             yield partial(kept.write, root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -32,7 +33,8 @@ def check(root: Path, texts: Mapping[str, str]) -> None:
         for name in ("params.yaml", "dvc.yaml"):
             (draft / name).write_bytes(texts[name].encode(errors="surrogateescape"))
         try:
-            with Repo(folder) as repo:
+            with warnings.catch_warnings(), Repo(folder) as repo:
+                warnings.simplefilter("ignore")  # of DVC's own libraries
                 repo.index.check_graph()
         except DvcException as error:
             lines = [line for line in str(error).splitlines() if line]

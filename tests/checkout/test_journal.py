@@ -166,6 +166,39 @@ def test_a_file_of_the_users_own_is_not_removed(clone: TestClone) -> None:
     assert not (clone.root / JOURNAL).exists()
 
 
+@pytest.mark.parametrize("md5", ["", "0" * 32])
+def test_what_was_there_and_is_nowhere_else_is_no_circle(md5: str, clone: TestClone) -> None:
+    """Such as a link whose object the cache has lost: it is left as it is."""
+    path = clone.root / "models/old.pth"
+    Journal("remove x", {"models/old.pth": md5}).save(clone.root)
+    path.parent.mkdir()
+    path.symlink_to("nowhere")
+
+    Clone.at(clone.root)
+
+    assert path.is_symlink()
+    assert not (clone.root / JOURNAL).exists()
+
+
+def test_a_change_whose_end_cannot_be_recorded_can_be_undone(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may be full by then."""
+    before = everything(root)
+    kept = begun(root, changed="x", removed=None)
+
+    def full(*_: object) -> None:
+        raise DiskError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "replace", full)
+        with pytest.raises(DiskError):
+            kept.done(root)
+    kept.undo(root)
+
+    assert everything(root) == before
+
+
 def test_empty_folders_are_pruned(tmp_path: Path) -> None:
     """Up to models/, and none that holds something."""
     (tmp_path / "models/a/b/c").mkdir(parents=True)
