@@ -13,6 +13,7 @@ import pytest
 from scripts import import_url, remove, seal
 from scripts.checkout import journal
 from scripts.console import progress
+from scripts.console.errors import DiskError
 from scripts.curation import git
 from tests.curation.changing import files, folders, run
 from tests.download.transfers import noise
@@ -124,3 +125,24 @@ def test_a_diff_that_git_cannot_make_does_not_hide_the_change(
     assert ran.code == 74
     assert "the change is made, but not all of it was shown: git no-such-word failed" in ran.err
     assert b"raft" not in clone.read("params.yaml")
+
+
+def test_a_change_that_cannot_be_undone_at_once_is_undone_later(
+    clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the next command, once there is room again; the first error is told, too."""
+    before = files(clone)
+
+    def full(*_: object) -> None:
+        raise DiskError("no room to write dvc.lock")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.Journal, "done", full)
+        patch.setattr(journal.Journal, "undo", full)
+        ran = run(remove.main, capsys, "raft")
+    healed = run(seal.main, capsys)
+
+    later = "no room to write dvc.lock: the change is not undone yet; the next command does it\n"
+    assert (ran.code, ran.err) == (1, f"{later}error: no room to write dvc.lock\n")
+    assert healed.err.startswith("remove raft was cut short; its change is undone")
+    assert files(clone) == before
