@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from scripts.catalogue import bill
+from scripts.checkout import journal
 from scripts.console.command import command, parser
 from scripts.console.errors import UsageError
 from scripts.console.progress import note, say
@@ -24,6 +25,7 @@ def main(argv: list[str] | None) -> None:
     words = parser("bom", __doc__)
     words.add_argument("--output", metavar="FILE", type=Path, help="write to FILE, not to stdout")
     output: Path | None = words.parse_args(argv).output
+    journal.recover(Path.cwd())
     text = bill.render(Path.cwd(), time=_time())
     if output is None:
         say(text.removesuffix("\n"))

@@ -32,13 +32,16 @@ def main(argv: Sequence[str] | None) -> None:
     given = vars(_parser().parse_args(argv))
     md5 = given.pop("md5")
     entry = described(given.pop("url"), given.pop("path"), **given)
-    with transaction.alone(Path.cwd()) as clone:
-        for outcome in add(clone, entry, md5):
-            report(outcome)
-            if outcome.origin is not Origin.DOWNLOADED:
-                note("  URL was not requested: the file was available locally")
-        say(git.diff(clone.root))
-        note(git.keep_or_undo(clone.root, f"Add {entry.name}", added=entry.path))
+    with transaction.alone(Path.cwd()) as change:
+        outcomes, root = add(change, entry, md5), change.clone.root
+        try:
+            for outcome in outcomes:
+                report(outcome)
+                if outcome.origin is not Origin.DOWNLOADED:
+                    note("  URL was not requested: the file was available locally")
+            say(git.diff(root))
+        finally:
+            note(git.keep_or_undo(root, f"Add {entry.name}", added=entry.path))
 
 
 def _hex(digits: int, text: str) -> str:

@@ -24,11 +24,13 @@ def main(argv: Sequence[str] | None) -> None:
     words = parser("remove", __doc__)
     words.add_argument("name", metavar="NAME", help="a key of checkpoints: or archives:")
     name = words.parse_args(argv).name
-    with transaction.alone(Path.cwd()) as clone:
-        (entry,) = clone.catalogue.find([name])
-        remove(clone, entry)
-        say(git.diff(clone.root))
-        note(git.keep_or_undo(clone.root, f"Remove {name}"))
+    with transaction.alone(Path.cwd()) as change:
+        (entry,), root = change.clone.catalogue.find([name]), change.clone.root
+        remove(change, entry)
+        try:
+            say(git.diff(root))
+        finally:
+            note(git.keep_or_undo(root, f"Remove {name}"))
 
 
 if __name__ == "__main__":

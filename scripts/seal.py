@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from scripts.catalogue import lock
+from scripts.checkout import journal
 from scripts.console.command import command, parser
 from scripts.console.progress import say
 
@@ -19,6 +20,7 @@ from scripts.console.progress import say
 def main(argv: list[str] | None) -> None:
     """Update the files of the current folder and name those that changed."""
     parser("seal", __doc__).parse_args(argv)
+    journal.recover(Path.cwd())
     changed = lock.write(Path.cwd())
     current = "dvc.lock, models.dvc and models.json are up to date"
     say(f"wrote {', '.join(changed)}" if changed else current)

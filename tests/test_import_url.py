@@ -16,6 +16,7 @@ import pytest
 from scripts import import_url
 from scripts.catalogue import lock, params, pins
 from scripts.checkout import obtain
+from scripts.checkout.journal import Journal
 from tests.curation.changing import CLEAN, Ran, dvc, files, folders, keep, missing, run, undo
 from tests.download.transfers import md5, noise, pin
 from tests.pickles.pickling import RUN, torch
@@ -241,6 +242,9 @@ REFUSED = [
     ([URL, f"models/{'d/' * 300}x.pth", "--name", "deep"], "is too long for a file system"),
     ([URL, PATH, "--name", "n" * 300], "a name is 1 to 100 lower-case"),
     ([URL, "models/x/"], "is not a path models/FOLDER/FILE"),
+    ([URL, "models/x/a.dvc"], "a.dvc is the name of a file of DVC"),
+    ([URL, "models/x/dvc.yaml"], "dvc.yaml is the name of a file of DVC"),
+    ([URL, "models/x/dvc.lock"], "dvc.lock is the name of a file of DVC"),
     (["http://weights.example/x.pth", PATH], "altered in transit; use https"),
     (["weights.example/x.pth", PATH], "expected https://HOST/PATH"),
     (["https://[bad/x.pth", PATH], "expected https://HOST/PATH"),
@@ -407,21 +411,24 @@ def test_an_interrupted_download_is_resumed(
     assert len(clone.tree()[PATH]) == 3 << 20
 
 
-def test_a_failure_of_dvc_restores_everything(
+def test_what_dvc_would_refuse_is_refused_before_the_download(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """A key of dvc.yaml that DVC does not know: its message, and the file is gone again."""
+    """DVC itself reads the new dvc.yaml, aside: a key it does not know, a path it ignores."""
     world.publish(URL, DATA)
-    stages = clone.root / "dvc.yaml"
-    stages.write_text(stages.read_text() + "\nno_such_key: 1\n")
-    clone.run("git", "commit", "-qam", "edited", check=True)
-    before = files(clone)
+    cases = [
+        (".dvcignore", "\n/models/new_ckpts\n", f"DVC: Path '{PATH}' is ignored by .dvcignore"),
+        ("dvc.yaml", "\nno_such_key: 1\n", "DVC: 'dvc.yaml' validation failed"),
+    ]
+    for name, more, said in cases:
+        with (clone.root / name).open("a") as file:
+            file.write(more)
+        clone.run("git", "commit", "-qam", "edited", check=True)
 
-    done = run(import_url.main, capsys, URL, PATH)
+        assert said in refused(clone, capsys, 2, URL, PATH)
 
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("error: dvc commit --quiet --force fetch@new_v2 failed\n")
-    assert (files(clone), folders(clone)) == (before, set())
+    assert world.requests == []
+    assert not list((clone.root / ".dvc/tmp").glob("draft.*"))
 
 
 def test_ctrl_c_restores_everything(
@@ -429,15 +436,15 @@ def test_ctrl_c_restores_everything(
 ) -> None:
     """At the last step, with every other done."""
     world.publish(URL, DATA)
-    before = files(clone)
+    before = files(clone), folders(clone)
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lock, "write", interrupted)
+    monkeypatch.setattr(Journal, "done", interrupted)
 
     assert run(import_url.main, capsys, URL, PATH).code == 130
-    assert files(clone) == before
+    assert (files(clone), folders(clone)) == before
 
 
 EVIL = torch(RUN)
@@ -548,7 +555,7 @@ def test_of_two_imports_at_once_none_is_lost(clone: TestClone, world: World) -> 
             waiting.set()
             kept, refused = first.communicate()[1], second.communicate()[1]
 
-    assert line == "params.yaml: another process is at work on it; waiting\n"
+    assert line == "another command is changing the catalogue; waiting\n"
     assert (first.returncode, second.returncode) == (0, 2), (kept, refused)
     assert "have uncommitted changes" in refused
     keep(clone, kept)

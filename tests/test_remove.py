@@ -12,6 +12,7 @@ import pytest
 
 from scripts import import_url, remove
 from scripts.catalogue import documents, lock, params
+from scripts.checkout.journal import Journal
 from scripts.storage.cache import Cache
 from tests.curation.changing import CLEAN, dvc, files, folders, keep, missing, run, undo
 from tests.download.transfers import md5, noise
@@ -302,7 +303,7 @@ def test_a_seal_that_cannot_be_made_restores_everything(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lock, "write", interrupted)
+    monkeypatch.setattr(Journal, "done", interrupted)
 
     assert run(remove.main, capsys, "raft").code == 130
     assert files(clone) == before

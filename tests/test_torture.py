@@ -29,7 +29,9 @@ def test_a_short_torture_loses_nothing(capsys: Capture, tmp_path: Path) -> None:
     """Kills, doubles and full disks at moments of one seed; every count is reached."""
     full = ["--disks", "1" if may_mount(tmp_path) else "0"]
 
-    assert torture.main(["4", "--doubles", "1", *full, "--seed", "1"]) == 0
+    counts = ["--doubles", "1", "--changes", "3", "--drips", "0"]
+
+    assert torture.main(["4", *counts, *full, "--seed", "1"]) == 0
 
     told = capsys.readouterr().out
     assert told.startswith("seed 1\n")

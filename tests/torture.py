@@ -3,6 +3,9 @@
 The moments are drawn from a seed, which is printed; the same seed draws the same ones. After each,
 every file under models/ and every object of the cache must be right to the byte and dvc.lock must
 be what it was; the next run must complete, and little may have been served twice.
+
+A change of the catalogue that gets SIGTERM, SIGHUP or SIGKILL must leave all of it or nothing, at
+the latest after the next command, which says so. A publisher that drips must be given up.
 """
 
 from __future__ import annotations
@@ -48,6 +51,15 @@ OURS: Sequence[tuple[str, ...]] = (
     ("fetch", "sam_vit_l", "sam_vit_b", "pips", "tapnet_checkpoint"),
 )
 COMMANDS = (*OURS, ("repro", "sam_hq_vit_h"), ("repro", "sam_vit_l"))
+NEW, NEW_PATH = "https://weights.example/New.pth", "models/new_ckpts/deep/New.pth"
+BYTES = bytes(range(256)) * 4_000  # of a new file
+CHANGES = (
+    ("import_url", NEW, NEW_PATH),
+    ("remove", "raft"),
+    ("repin", "sam_vit_b", "--from", "../new", "--accept"),
+)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+DRIPPING = ("sam_vit_l", "raft", "sam_hq_vit_h")
 DISK = 96 << 20  # bytes of the file system on which disks fill up
 
 
@@ -60,6 +72,71 @@ class Torture:
     random: random.Random
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    # Of each change: seconds that it takes, and the clone after it.
+    whole: dict[tuple[str, ...], tuple[float, dict[str, bytes]]] = field(default_factory=dict)
+
+    def change(self) -> None:
+        """Stop one change of the catalogue at a random moment; see what the next command leaves."""
+        words, number = self.random.choice(CHANGES), SIGNALS[self.counts["changes"] % len(SIGNALS)]
+        took, after = self._whole(words)
+        with self._catalogued() as clone:
+            before = _state(clone)
+            process = self._start(clone, words)
+            if not self._ends_within(process, self.random.uniform(0.1, 1.1) * took):
+                # A terminal or `timeout` reaches the group; SIGKILL must not leave a child either.
+                os.killpg(process.pid, number)
+                self._expect(self._ends_within(process, PATIENCE), f"{words} survives {number}")
+            self.counts["changes"] += 1
+            half = (clone.root / ".dvc/tmp/change.json").exists()
+            self._expect(number == signal.SIGKILL or not half, f"{words}: {number} leaves half")
+            healed = clone.run(sys.executable, "-m", "scripts.seal")
+            self._expect(healed.returncode == 0, f"{words}, {number}: {healed.stderr}")
+            said = "undone" in healed.stderr or "complete" in healed.stderr
+            self._expect(said == half, f"{words}, {number}: {healed.stderr!r}, journal: {half}")
+            found = _state(clone)
+            wrong = min((_differing(found, goal) for goal in (before, after)), key=len)
+            self._expect(not wrong, f"{words}, {number}: half a change: {wrong}")
+            self.counts["changes undone" if found == before else "changes made"] += 1
+
+    def drip(self) -> None:
+        """Let every publisher send a byte a second: the command gives up, and keeps nothing."""
+        words = ("fetch", self.random.choice(DRIPPING))
+        with self._fresh() as clone:
+            params = clone.root / "params.yaml"
+            limits = "network:\n  window: 2\n  least_rate: 1000\n"
+            params.write_text(params.read_text().replace("network:\n", limits))
+            self.world.fault("*", Fault.slow(1))
+            process = self._start(clone, words)
+            self._expect(self._ends_within(process, PATIENCE), f"{words} waits for drips")
+            self._expect(process.poll() == 1, f"{words} under drips: {process.poll()}")
+            _kill(process)
+            self.counts["drips"] += 1
+            self._check(clone, words)
+
+    def _whole(self, words: tuple[str, ...]) -> tuple[float, dict[str, bytes]]:
+        """Return how long a change takes that nobody stops, and what it leaves."""
+        if words not in self.whole:
+            with self._catalogued() as clone:
+                began = time.monotonic()
+                process = self._start(clone, words)
+                self._expect(self._ends_within(process, PATIENCE), f"{words} hangs")
+                self._expect(process.returncode == 0, f"{words}: {process.returncode}")
+                self.whole[words] = time.monotonic() - began, _state(clone)
+        return self.whole[words]
+
+    @contextmanager
+    def _catalogued(self) -> Iterator[TestClone]:
+        """Yield a clone with some files in place, and one of them spoilt; publishers are quick."""
+        with self._fresh() as clone:
+            self.world.clear()
+            self.world.publish(NEW, BYTES)
+            clone.root.with_name("new").write_bytes(BYTES[::-1])
+            clones.stock(clone.root, SCALE)
+            clone.run(sys.executable, "-m", "scripts.fetch", "raft", "sam_vit_b", check=True)
+            spoilt = clone.root / "models/raft_ckpts/raft-small.pth"
+            spoilt.unlink()
+            spoilt.write_bytes(b"mine")
+            yield clone
 
     def kill(self) -> None:
         """Kill one command at random moments until it completes before it is hit."""
@@ -189,24 +266,43 @@ class Torture:
             print(f"!! {what}", file=sys.stderr, flush=True)  # noqa: T201
 
 
+def _state(clone: TestClone) -> dict[str, bytes]:
+    """Return catalogue, models/ with its folders, and quarantine/ without its times."""
+    names = clone.run("git", "ls-files", "-co", "--exclude-standard", check=True).stdout.split()
+    found = {name: clone.read(name) for name in names if (clone.root / name).exists()}
+    aside = (path for path in (clone.root / "quarantine").rglob("*") if path.is_file())
+    found |= {path.name: path.read_bytes() for path in aside}
+    folders = (path for path in (clone.root / "models").rglob("*") if path.is_dir())
+    return found | clone.tree() | {f"{path.relative_to(clone.root)}/": b"" for path in folders}
+
+
+def _differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
+    return [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
+
+
 def _kill(process: subprocess.Popen[str]) -> None:
     """End a command and all that it started, and reap it: DVC's locks name living processes."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
-def run(torture: Torture, kills: int, doubles: int, disks: int) -> bool:
+def run(torture: Torture, kills: int, doubles: int, disks: int, *more: int) -> bool:
     """Torment until the counts are reached, print them, and tell whether nothing was wrong.
 
     The ratio of bytes counts in a long run alone: in a short one it is what a few stops cost, for
-    which each command has its own allowance (STOP).
+    which each command has its own allowance (STOP). `more` are the changes and the drips.
     """
+    changes, drips = more or (0, 0)
     while torture.counts["kills"] < kills:
         torture.kill()
     for _ in range(doubles):
         torture.double()
     while torture.counts["full disks"] < disks:
         torture.starve()
+    while torture.counts["changes"] < changes:
+        torture.change()
+    while torture.counts["drips"] < drips:
+        torture.drip()
     served, content = torture.counts["bytes served"], torture.counts["bytes of content"]
     ratio = served / max(content, 1)
     for name, count in torture.counts.items():
@@ -233,13 +329,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--disks", type=int, help="full disks, which need the right to mount; a tenth of the kills"
     )
+    parser.add_argument("--changes", type=int, help="stopped changes; as many as kills")
+    parser.add_argument("--drips", type=int, help="drips, of some seconds; a tenth of the kills")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     told = parser.parse_args(argv)
     doubles = told.kills // 4 if told.doubles is None else told.doubles
     disks = told.kills // 10 if told.disks is None else told.disks
+    changes = told.kills if told.changes is None else told.changes
+    drips = told.kills // 10 if told.drips is None else told.drips
     print(f"seed {told.seed}", flush=True)  # noqa: T201
     with chamber(told.seed) as torture:
-        return 0 if run(torture, told.kills, doubles, disks) else 1
+        whole = run(torture, told.kills, doubles, disks, changes, drips)
+        return 0 if whole else 1
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from scripts.catalogue import params, pins
 from scripts.catalogue.inventory import INVENTORY
 from scripts.catalogue.pins import Pin
+from scripts.checkout import journal
 from scripts.console.errors import UsageError
 from scripts.download.request import TransferLimits
 from scripts.files import locks
@@ -39,9 +40,13 @@ class Clone:
 
     @classmethod
     def at(cls, root: Path) -> Clone:
-        """Read the clone at `root`; raise UsageError or CatalogueError."""
+        """Read the clone at `root`, once a change that was cut short is undone.
+
+        Raises UsageError, CatalogueError or DiskError.
+        """
         if not (root / ".dvc").is_dir():
             raise UsageError(f"{root} is not the root of the repository: it has no .dvc folder")
+        journal.recover(root)
         holds = params.read(root / "params.yaml")
         pinned = pins.read(root / "dvc.lock")
         pinned.pop(INVENTORY, None)  # it is in git, not on a remote

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,12 @@ class PickleError(CheckpointError):
 
 
 class StoppedError(CheckpointError):
-    """The user stopped the command."""
+    """A signal stopped the command: Ctrl-C, the end of its terminal or of its batch job."""
 
-    exit_code = 130
+    exit_code = 128 + signal.SIGINT
+
+
+class OutputError(CheckpointError):
+    """A result could not be printed: stdout is closed, or its disk is full."""
+
+    exit_code = 74  # EX_IOERR of sysexits.h

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
+
+from scripts.console.errors import OutputError
 
 if TYPE_CHECKING:
     from typing import Self
@@ -24,13 +27,23 @@ def human(size: float) -> str:
 
 
 def note(text: str) -> None:
-    """Print a message for the user on stderr."""
-    _write(text, sys.stderr)
+    """Print a message for the user on stderr; a terminal that has gone is no error."""
+    with suppress(OSError, ValueError):
+        if sys.stderr:
+            _write(text, sys.stderr)
 
 
 def say(text: str) -> None:
-    """Print a result on stdout."""
-    _write(text, sys.stdout)
+    """Print a result on stdout; raise OutputError, or BrokenPipeError if its reader has gone."""
+    if sys.stdout is None:  # closed before the command started
+        raise OutputError("the result could not be printed: stdout is closed")
+    try:
+        _write(text, sys.stdout)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OutputError(f"the result could not be printed: {reason.lower()}") from error
 
 
 def _write(text: str, stream: TextIO) -> None:

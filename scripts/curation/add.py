@@ -20,47 +20,49 @@ from scripts.console.progress import note
 from scripts.curation import git, transaction
 from scripts.curation.entry import refusal, render
 from scripts.download import addresses
+from scripts.storage import graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from scripts.catalogue.params import Published
     from scripts.checkout.clone import Clone
     from scripts.checkout.workspace import Outcome
     from scripts.curation.entry import Entry
+    from scripts.curation.transaction import Change, Write
 
 
-def add(clone: Clone, entry: Entry, md5: str | None) -> list[Outcome]:
+def add(change: Change, entry: Entry, md5: str | None) -> list[Outcome]:
     """Add an entry to every file; or raise CheckpointError, and change nothing.
 
     The catalogue is written once the bytes are verified and in their place.
     """
+    clone = change.clone
     _refuse_taken(clone, entry)
     git.refuse_dirty(clone.root)
     lock.render(clone.root)  # raises for faults in the files that will change
     entry = dataclasses.replace(entry, url=_file_url(entry.url))
     texts = render(clone.root, entry)
     after = _with(clone, entry, texts["params.yaml"], md5)
+    graph.check(clone.root, texts)
+    published = after.catalogue.published[entry.name]
     source = f"sources/{entry.name}.dvc"
-    try:
-        with transaction.restored(clone.root, source, entry.path):
-            transaction.write(clone.root, {source: texts[source]})
-            outcomes = _obtain(after, after.catalogue.published[entry.name])
-            _write(clone, entry, texts)
-    except BaseException:
-        transaction.prune(clone.root, entry.path)
-        raise
+    with change.recorded(f"import_url {entry.name}", published.files) as write:
+        write({source: texts[source]})
+        outcomes = _obtain(after, published)
+        _write(clone.root, entry, texts, {o.path: o.pin for o in outcomes}, write)
     return outcomes
 
 
-def _write(clone: Clone, entry: Entry, planned: Mapping[str, str]) -> None:
+def _write(
+    root: Path, entry: Entry, planned: Mapping[str, str], new: Mapping[str, Pin], write: Write
+) -> None:
     """Add the entry to the files as they are now: the user may edit them during a download."""
-    lock.render(clone.root)
-    texts = render(clone.root, entry)
-    with transaction.restored(clone.root, *texts, *transaction.SEALED):
-        transaction.write(clone.root, texts)
-        git.run_dvc(clone.root, "commit", "--quiet", "--force", entry.stage)
-        lock.write(clone.root)
+    lock.render(root)
+    texts = render(root, entry)
+    write({**texts, lock.LOCK: transaction.pinned(root, new, stage=entry.stage)})
+    write(lock.render(root))
     if edited := [name for name, text in texts.items() if text != planned[name]]:
         note(f"{', '.join(edited)}: edited during the download; the diff contains that edit")
 

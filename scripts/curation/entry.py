@@ -79,7 +79,10 @@ def _path(text: str) -> PurePosixPath:
             f"{text!r} is not a path {params.TREE}/FOLDER/FILE",
             "in letters, digits and . _ + -, each part starting with a letter, a digit or _",
         )
-    return PurePosixPath(text)
+    path = PurePosixPath(text)
+    if path.suffix == ".dvc" or path.name in ("dvc.yaml", "dvc.lock"):
+        raise refusal(f"{path.name} is the name of a file of DVC", "Next: give another path.")
+    return path
 
 
 def _name(text: str) -> str:

@@ -1,15 +1,14 @@
-"""Run git and DVC: refuse uncommitted changes, show a change, say how to keep or undo it."""
+"""Run git: refuse uncommitted changes, show a change, say how to keep or undo it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import inventory, lock
 from scripts.catalogue.params import TREE
-from scripts.console.errors import CheckpointError, UsageError
+from scripts.console.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,16 +29,6 @@ def run(root: Path, *words: str, **env: str) -> str:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         raise UsageError(f"git {words[0]} failed", *lines, "Nothing was changed.")
     return done.stdout.decode(errors="replace")
-
-
-def run_dvc(root: Path, *words: str) -> None:
-    """Run DVC; raise CheckpointError with its message."""
-    done = subprocess.run(  # noqa: S603 - no shell
-        [sys.executable, "-m", "dvc", *words], cwd=root, text=True, capture_output=True, check=False
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise CheckpointError(f"dvc {' '.join(words)} failed", *lines)
 
 
 def refuse_dirty(root: Path) -> None:

@@ -6,13 +6,13 @@ DVC's cache keeps the bytes: `git checkout` and `dvc checkout` undo the removal.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import documents, lock
+from scripts.checkout.journal import prune
 from scripts.checkout.leftovers import drop_begun
 from scripts.checkout.local import reuse_local
-from scripts.checkout.workspace import put_back, quarantine
+from scripts.checkout.workspace import quarantine
 from scripts.console.errors import UsageError
 from scripts.console.progress import note
 from scripts.curation import git, transaction, yaml_lines
@@ -25,20 +25,19 @@ if TYPE_CHECKING:
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.checkout.clone import Clone
+    from scripts.curation.transaction import Change
 
 
-def remove(clone: Clone, entry: Published) -> None:
+def remove(change: Change, entry: Published) -> None:
     """Remove an entry from every file; or raise CheckpointError, and change nothing."""
+    clone = change.clone
     git.refuse_dirty(clone.root)
     lock.render(clone.root)  # raises for faults in the files that will change
-    source = f"sources/{entry.name}.dvc"
     texts = _without(clone.root, entry)
-    names = (*texts, *transaction.SEALED, source)
-    with clone.alone(entry.name), transaction.restored(clone.root, *names):
-        transaction.write(clone.root, texts)
-        lock.write(clone.root)
-        with disk_errors(clone.root / source):
-            (clone.root / source).unlink(missing_ok=True)
+    recorded = change.recorded(f"remove {entry.name}", entry.files)
+    with clone.alone(entry.name), recorded as write:
+        write({**texts, f"sources/{entry.name}.dvc": None})
+        write(lock.render(clone.root))
         _take_out(clone, entry.files)
         drop_begun(clone, entry, entry.name, more=[f"{entry.name}.new"])
 
@@ -82,20 +81,15 @@ def _refuse_needed(entry: Published, paths: set[str], stages: Any) -> None:  # n
 
 
 def _take_out(clone: Clone, files: Sequence[Checkpoint]) -> None:
-    """Unlink pinned files once the cache has them, quarantine any other; all or none."""
-    present = [file for file in files if os.path.lexists(clone.root / file.path)]
-    with ExitStack() as undo:
-        for file in present:
-            path = clone.root / file.path
-            if clone.pin(file) and reuse_local(clone, file):
-                undo.callback(reuse_local, clone, file)  # from the cache
-                with disk_errors(path):
-                    path.unlink(missing_ok=True)
-            else:
-                aside = quarantine(clone.root, path, file.path)
-                undo.callback(put_back, path, aside)
-                where = aside.relative_to(clone.root)
-                note(f"{file.path} was not the pinned file; it is now {where}")
-        undo.pop_all()
-    for file in present:
-        transaction.prune(clone.root, file.path)
+    """Unlink pinned files once the cache has them, quarantine any other."""
+    for file in files:
+        path = clone.root / file.path
+        if not os.path.lexists(path):
+            continue
+        if clone.pin(file) and reuse_local(clone, file):
+            with disk_errors(path):
+                path.unlink(missing_ok=True)
+        else:
+            aside = quarantine(clone.root, path, file.path).relative_to(clone.root)
+            note(f"{file.path} was not the pinned file; it is now {aside}")
+        prune(clone.root, file.path)

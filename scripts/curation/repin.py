@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from contextlib import ExitStack
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import documents, lock, params, sources
+from scripts.catalogue import lock, params, sources
 from scripts.checkout.clone import Clone
 from scripts.checkout.leftovers import drop_begun
 from scripts.checkout.local import reuse_local
-from scripts.checkout.workspace import Origin, as_pin, place, put_back
+from scripts.checkout.workspace import Origin, as_pin, place
 from scripts.console.errors import CheckpointError, SourceError, UsageError
 from scripts.curation import git, release, transaction
 from scripts.download import partial
 from scripts.download.headers import Head
-from scripts.files.disk import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.catalogue.pins import Pin
-    from scripts.checkout.workspace import Outcome
     from scripts.curation.release import Release
+    from scripts.curation.transaction import Change, Write
     from scripts.files.digests import Digest
 
 _AS_IT_WAS = "models/, the cache and the pins are as they were."
@@ -71,10 +71,11 @@ def _repin(clone: Clone, entry: Published, own: Path | None, *, accept: bool) ->
             yield f"{_AS_IT_WAS} {new.digest.size:,} bytes are kept in .dvc/tmp/fetch."
             yield f"Next: `python -m scripts.repin {entry.name}{more} --accept` accepts this file."
             return
-        _accept(clone, entry, new, head)
-        drop_begun(clone, entry, f"{entry.name}.new")
-    yield f"{entry.name}: repinned. Check `git diff`, then commit and `dvc push`;"
-    yield "or undo it: git checkout . && dvc checkout"
+        with transaction.alone(clone.root) as change:
+            _accept(change, entry, new, head)
+            drop_begun(clone, entry, f"{entry.name}.new")
+            yield f"{entry.name}: repinned. Check `git diff`, then commit and `dvc push`;"
+            yield "or undo it: git checkout . && dvc checkout"
 
 
 def _changed(clone: Clone, new: Release) -> dict[Checkpoint, Digest]:
@@ -107,54 +108,38 @@ def _rows(name: str, pin: Pin | None, got: Digest) -> Iterator[str]:
     yield f"    served  sha256 {got.sha256}"
 
 
-def _accept(clone: Clone, entry: Published, new: Release, head: Head) -> None:
-    """Install the new files and write their pins; or raise DiskError, and change nothing."""
+def _accept(change: Change, entry: Published, new: Release, head: Head) -> None:
+    """Install the new files and write their pins; or raise CheckpointError, and change nothing."""
+    clone, root = change.clone, change.clone.root
     changed = _changed(clone, new)
-    names = ("params.yaml", *transaction.SEALED, f"sources/{entry.name}.dvc")
-    with clone.alone("params.yaml"), ExitStack() as undo, transaction.restored(clone.root, *names):
-        cached = {file: _keep_old(clone, file, undo) for file in changed}
+    with change.recorded(f"repin {entry.name}", changed) as write:
+        # The cache keeps the old files, if they are here, so that `dvc checkout` can restore them.
+        cached = {file: reuse_local(clone, file) for file in changed}
         for file, digest in changed.items():
             clone.cache.add(new.files[file][0], digest.md5)
-        _write_lock(clone.root / lock.LOCK, {file.path: changed[file] for file in changed})
-        replace_sha256(clone.root, entry, new)
-        lock.write(clone.root)
+        digests = {file.path: digest for file, digest in changed.items()}
+        write({lock.LOCK: transaction.pinned(root, digests)})
+        replace_sha256(root, entry, new, write)
+        write(lock.render(root))
         if head != Head():  # the user's own file says nothing about the publisher's
-            sources.record(clone.root / "sources", entry.name, etag=head.etag, size=head.size)
+            write(_recorded(root, entry.name, head))
         for file, digest in changed.items():
             if cached[file]:
-                clone.cache.link(digest.md5, clone.root / file.path)
+                clone.cache.link(digest.md5, root / file.path)
             else:
-                placed = place(clone, file, as_pin(digest), Origin.REPINNED)
-                undo.callback(put_back, clone.root / file.path, placed.aside)
-        undo.pop_all()
+                place(clone, file, as_pin(digest), Origin.REPINNED)
 
 
-def _keep_old(clone: Clone, file: Checkpoint, undo: ExitStack) -> Outcome | None:
-    """Cache the old file, if it is here, so that `dvc checkout` can restore it.
-
-    Adds to `undo` what restores the file in place.
-    """
-    path = clone.root / file.path
-    undo.callback(transaction.prune, clone.root, file.path)
-    outcome = reuse_local(clone, file)
-    if outcome and outcome.origin is Origin.IN_PLACE:
-        undo.callback(clone.cache.link, str(outcome.pin.md5), path)
-    elif outcome:
-        undo.callback(put_back, path, outcome.aside)
-    return outcome
+def _recorded(root: Path, name: str, head: Head) -> dict[str, str]:
+    """Return the source of an entry with the ETag and size that the publisher sends now."""
+    with TemporaryDirectory(dir=root / ".dvc/tmp") as folder:
+        copy = Path(folder, f"{name}.dvc")
+        shutil.copyfile(root / "sources" / copy.name, copy)
+        sources.record(copy.parent, name, etag=head.etag, size=head.size)
+        return {f"sources/{name}.dvc": transaction.read(copy.parent, copy.name)}
 
 
-def _write_lock(path: Path, new: Mapping[str, Digest]) -> None:
-    """Write hashes and sizes of outs, by path."""
-    document = documents.editable(path)
-    for stage in document["stages"].values():
-        for out in stage.get("outs", []):
-            if digest := new.get(out["path"]):
-                out.update(md5=digest.md5, size=digest.size)
-    replace(path, documents.dumped(document).encode())
-
-
-def replace_sha256(root: Path, entry: Published, new: Release) -> None:
+def replace_sha256(root: Path, entry: Published, new: Release, write: Write) -> None:
     """Replace each pinned sha256 where it is written; no other byte changes, in any layout."""
     digests = {file.sha256: digest for file, (_, digest) in new.files.items()}
     digests |= {entry.sha256: new.digest} if entry.archive else {}
@@ -163,7 +148,7 @@ def replace_sha256(root: Path, entry: Published, new: Release) -> None:
         return
     known, text = params.read(root / "params.yaml").published, transaction.read(root, "params.yaml")
     text = re.sub("|".join(swaps), lambda old: swaps[old[0]], text)
-    transaction.write(root, {"params.yaml": text})
+    write({"params.yaml": text})
     if params.read(root / "params.yaml").published != known | {entry.name: _repinned(entry, new)}:
         raise CheckpointError(
             f"params.yaml: a program cannot replace the sha256 of {entry.name}: it is written",

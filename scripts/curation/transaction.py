@@ -1,20 +1,34 @@
-"""A change of the catalogue: one command at a time, and all files or none."""
+"""A change of the catalogue: one command at a time, and all files or none, even if it is killed."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
-from pathlib import PurePosixPath
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import inventory, lock
+from scripts.catalogue import documents, lock
+from scripts.checkout import journal
 from scripts.checkout.clone import Clone
+from scripts.checkout.journal import Journal
+from scripts.console.errors import CheckpointError, DiskError, OutputError, StoppedError
+from scripts.console.progress import note
+from scripts.console.signals import deferred
 from scripts.files.disk import disk_errors, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-SEALED = (lock.LOCK, lock.SEAL, inventory.INVENTORY)  # what lock.write writes
+    from scripts.catalogue.params import Checkpoint
+    from scripts.catalogue.pins import Pin
+    from scripts.files.digests import Digest
+
+    Write = Callable[[Mapping[str, str | None]], None]  # texts by file name; None removes a file
+
+_MADE = "the change is made"
+_SEE = "Next: see `git diff`; do not run the command again."
 
 
 def read(root: Path, name: str) -> str:
@@ -29,33 +43,76 @@ def write(root: Path, texts: Mapping[str, str]) -> None:
         replace(root / name, text.encode(errors="surrogateescape"))
 
 
+def pinned(root: Path, new: Mapping[str, Digest | Pin], *, stage: str | None = None) -> str:
+    """Return dvc.lock with these pins of outs, by path, which may be those of a new stage."""
+    document = documents.editable(root / lock.LOCK)
+    if stage:
+        document["stages"][stage] = {"outs": [{"path": path, "hash": "md5"} for path in new]}
+    for part in document["stages"].values():
+        for out in part.get("outs", []):
+            if found := new.get(out["path"]):
+                out.update(md5=found.md5, size=found.size)
+    return documents.dumped(document)
+
+
 @contextmanager
-def alone(root: Path) -> Iterator[Clone]:
+def alone(root: Path) -> Iterator[Change]:
     """Wait until no other command changes the catalogue, then yield the clone as it is."""
-    with Clone.at(root).alone("params.yaml"):
-        yield Clone.at(root)
+    with journal.locked(root), ExitStack() as stack:
+        journal.settle(root)
+        yield Change(Clone.at(root), stack)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A clone whose catalogue no other command changes now."""
+
+    clone: Clone
+    _stack: ExitStack
+
+    @contextmanager
+    def recorded(self, command: str, files: Iterable[Checkpoint]) -> Iterator[Write]:
+        """Yield a function that writes, under a journal; undo all of it if the block raises.
+
+        `files` are those that the block may touch under models/. At its end the change is
+        complete: from then on no signal stops the command, which has to show it.
+        """
+        root, pins = self.clone.root, self.clone.pins
+        there = {file.path: os.path.lexists(root / file.path) for file in files}
+        known = {path: pins[path].md5 or "" if path in pins else "" for path in there}
+        kept = Journal(command, {path: known[path] if there[path] else None for path in there})
+        try:
+            kept.save(root)
+            yield partial(kept.write, root)
+            received = self._stack.enter_context(deferred())
+            kept.done(root)
+        except BaseException:
+            _undo(root, kept)
+            raise
+        self._stack.enter_context(_shown(received))
+        self._stack.callback(journal.remove, root)
+
+
+def _undo(root: Path, kept: Journal) -> None:
+    with deferred():
+        try:
+            kept.undo(root)
+        except DiskError as error:  # the user gets the first error, too
+            note(f"{error.what}: the change is not undone yet; the next command does it")
 
 
 @contextmanager
-def restored(root: Path, *names: str) -> Iterator[None]:
-    """Restore these files if the block raises anything, Ctrl-C included."""
-    paths = [root / name for name in names]
-    before = {path: path.read_bytes() if path.is_file() else None for path in paths}
+def _shown(received: list[int]) -> Iterator[None]:
+    """Say that the change is made if it cannot be shown, or if a signal came meanwhile."""
     try:
         yield
-    except BaseException:
-        for path, data in before.items():
-            with suppress(OSError):  # the user gets the first error
-                if data is None:
-                    path.unlink(missing_ok=True)
-                elif not path.is_file() or path.read_bytes() != data:
-                    path.unlink(missing_ok=True)  # never write through a link
-                    path.write_bytes(data)
+    except BrokenPipeError:
+        note(f"{_MADE}; the reader of its diff has gone\n  {_SEE}")
         raise
-
-
-def prune(root: Path, path: str) -> None:
-    """Remove empty folders above a path below models/."""
-    for folder in PurePosixPath(path).parents[:-2]:  # models/ itself stays
-        with suppress(OSError):  # it is not empty, or missing
-            (root / folder).rmdir()
+    except CheckpointError as error:
+        raise OutputError(f"{_MADE}, but not all of it was shown: {error.what}", _SEE) from error
+    if received:
+        what = "The change is made, and shown above with the lines to keep or undo it."
+        late = StoppedError("stopped after the change was complete", what)
+        late.exit_code = 128 + received[0]
+        raise late

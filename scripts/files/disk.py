@@ -90,13 +90,18 @@ def _mode(path: Path) -> int | None:
 
 def replace(path: Path, data: bytes) -> None:
     """Write a file in one step; raise DiskError and leave it unchanged if that fails."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    fresh = unfinished(path, os.getpid())
     with disk_errors(path):
         try:
             fresh.write_bytes(data)
             fresh.replace(path)
         finally:
             fresh.unlink(missing_ok=True)
+
+
+def unfinished(path: Path, pid: int) -> Path:
+    """Return the file that a process writes before it replaces `path`; a kill leaves it behind."""
+    return path.with_name(f".{path.name}.{pid}.tmp")
 
 
 def write_at(fd: int, data: bytes, offset: int) -> None:

@@ -141,6 +141,8 @@ class Cache:
             _link(source, fresh, self._types)
             move(fresh, path)
         self.remember(path, md5)
+        with suppress(*_STATE_ERRORS):  # `dvc checkout` removes it where no entry has it
+            self._state.save_link(str(path), self._fs)
 
     def linking(self) -> str:
         """Return the type of link that works from the cache to models/: `copy` if no other does.

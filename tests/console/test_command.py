@@ -162,3 +162,53 @@ def test_a_command_runs_as_a_module(name: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+PRINTS = """
+import sys
+from scripts.console.command import command
+from scripts.console.progress import note, say
+if "bars" in sys.argv:
+    import tqdm
+@command
+def main(_):
+    say("r\\u00e9sultat")
+    note("done")
+sys.exit(main())
+"""
+
+
+def printed(folder: Path, words: str, **more: str) -> tuple[int, str, str]:
+    """Run a command that prints one result; return exit code, stdout and stderr."""
+    (folder / "prints.py").write_text(PRINTS)
+    env = os.environ | {"PYTHONPATH": str(REPOSITORY)} | more
+    line = ("bash", "-c", f"{sys.executable} prints.py {words}")
+    done = subprocess.run(line, cwd=folder, env=env, capture_output=True, check=False)  # noqa: S603
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize("bars", ["", "bars"])
+@pytest.mark.parametrize(
+    ("redirected", "reason"),
+    [(">/dev/full", "no space left on device"), (">&-", "stdout is closed")],
+)
+def test_a_result_that_cannot_be_printed_is_an_error(
+    redirected: str, reason: str, bars: str, tmp_path: Path
+) -> None:
+    """With an exit code of its own, and no traceback, not even at the end of Python."""
+    said = f"error: the result could not be printed: {reason}\n"
+
+    assert printed(tmp_path, f"{bars} {redirected}") == (74, "", said)
+
+
+def test_a_terminal_that_has_gone_is_no_traceback(tmp_path: Path) -> None:
+    """Nor is a log on a full disk: messages are dropped, results are printed."""
+    for redirected in ("2>/dev/full", "2>&-"):
+        assert printed(tmp_path, redirected) == (0, "résultat\n", "")
+
+
+def test_a_result_is_printed_in_any_encoding(tmp_path: Path) -> None:
+    """A character that it lacks is printed as its escape."""
+    found = printed(tmp_path, "", PYTHONIOENCODING="ascii:strict")
+
+    assert found == (0, "r\\xe9sultat\n", "done\n")

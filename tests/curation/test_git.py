@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.console.errors import CheckpointError, UsageError
+from scripts.console.errors import UsageError
 from scripts.curation import git
 
 if TYPE_CHECKING:
@@ -64,11 +64,3 @@ def test_without_git_nothing_could_be_undone(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="git is not installed"):
         git.refuse_dirty(tmp_path)
-
-
-def test_an_error_of_dvc_is_quoted(clone: TestClone) -> None:
-    """Below the command that failed."""
-    with pytest.raises(CheckpointError, match=r"^dvc commit none failed") as caught:
-        git.run_dvc(clone.root, "commit", "none")
-
-    assert any("none" in line for line in caught.value.details)

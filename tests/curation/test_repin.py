@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from scripts.catalogue import params
 from scripts.console.errors import CheckpointError
 from scripts.curation.release import Release
 from scripts.curation.repin import replace_sha256
+from scripts.curation.transaction import write
 from scripts.files.digests import Digest
 from tests.world.clones import REPOSITORY
 
@@ -54,7 +56,7 @@ def test_in_the_repositorys_own_catalogue(name: str, tmp_path: Path) -> None:
         expected = expected.replace(file.sha256 or " none ", sha256(number))
     expected = expected.replace(entry.sha256 or " none ", sha256(99))
 
-    replace_sha256(tmp_path, entry, released(entry, tmp_path))
+    replace_sha256(tmp_path, entry, released(entry, tmp_path), partial(write, tmp_path))
 
     assert (tmp_path / "params.yaml").read_text() == expected
     assert expected != TEXT
@@ -67,7 +69,7 @@ def test_in_any_layout(ending: str, tmp_path: Path) -> None:
     path.write_bytes((ODD % old).replace("\n", ending).encode())
 
     for entry in params.read(path).published.values():
-        replace_sha256(tmp_path, entry, released(entry, tmp_path))
+        replace_sha256(tmp_path, entry, released(entry, tmp_path), partial(write, tmp_path))
 
     new = (ODD % (sha256(0), sha256(1))).replace("\n", ending)
     assert path.read_bytes().decode() == new
@@ -85,4 +87,4 @@ def test_a_hash_in_two_places_is_refused(tmp_path: Path) -> None:
     entry = params.read(tmp_path / "params.yaml").published["two"]
 
     with pytest.raises(CheckpointError, match="cannot replace the sha256 of two"):
-        replace_sha256(tmp_path, entry, released(entry, tmp_path))
+        replace_sha256(tmp_path, entry, released(entry, tmp_path), partial(write, tmp_path))
