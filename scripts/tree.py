@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scripts.catalogue import inventory, params
+from scripts.catalogue import inventory, params, pins, witnesses
 from scripts.console.command import command, parser
 from scripts.console.progress import note, say
 
@@ -15,7 +15,11 @@ def main(argv: list[str] | None) -> None:
     """Check the tree of the current folder, then write its inventory."""
     parser("tree", __doc__).parse_args(argv)
     root = Path.cwd()
-    inventory.check(root, params.read(root / "params.yaml"))
+    holds, pinned = params.read(root / "params.yaml"), pins.read(root / "dvc.lock")
+    # Now, as DVC seals whatever is there after this command.
+    witnesses.check(root, holds, pinned)
+    witnesses.check_sealed(root, holds)
+    inventory.check(root, holds)
     if fault := inventory.write(root):
         note(f"wrote {inventory.INVENTORY}: it was {fault}")
     say(f"{params.TREE}/ is complete: inventory in {inventory.INVENTORY}")

@@ -57,14 +57,14 @@ class Finding:
 
 
 def places(clone: Clone, entries: Iterable[Published]) -> list[Place]:
-    """Return both places of every file; a file without a pin has no object."""
+    """Return both places of every file; a file without an md5 has no object."""
     found = []
     for entry in entries:
         for file in entry.files:
             pin = clone.pin(file)
             found.append(Place(entry, file.path, clone.root / file.path, pin))
-            if pin:
-                path = clone.cache.object(str(pin.md5))
+            if pin and pin.md5:
+                path = clone.cache.object(pin.md5)
                 found.append(Place(entry, file.path, path, pin, cached=True))
     return found
 

@@ -35,7 +35,7 @@ def reuse_local(clone: Clone, file: Checkpoint) -> Outcome | None:
         with disk_errors(path):
             _ensure_cached(clone, path, found, before)
         return Outcome(file.path, Origin.IN_PLACE, found, first_use=pin is None)
-    if pin and _in_cache(clone, pin):
+    if pin and pin.md5 and _in_cache(clone, pin):
         screen(clone, file, clone.cache.object(str(pin.md5)))
         return place(clone, file, pin, Origin.CACHE)
     return None
@@ -66,10 +66,10 @@ def _identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
     with disk_errors(path):
         if pin and not pin.allows_size(path.stat().st_size):
             return None
-        if pin and pin.md5 == cache.known(path):
+        if pin and pin.md5 and pin.md5 == cache.known(path):
             return pin
         digest = digests.of_file(path, sha256=pin is None or pin.sha256 is not None)
-    if pin is None:
+    if pin is None or (pin.md5 is None and pin.matches(digest)):
         return as_pin(digest)
     return pin if pin.matches(digest) else None
 

@@ -93,7 +93,7 @@ def _clean_file(path: Path) -> bytes:
 def _install(clone: Clone, file: Checkpoint, data: bytes) -> Outcome:
     """Put the file in its place if it is the pinned one; otherwise raise CheckpointError."""
     pin = clone.pin(file)
-    with clone.alone(str(pin.md5) if pin else OUTPUT):  # the lock that fetch takes for this file
+    with clone.alone((pin and pin.md5) or OUTPUT):  # the lock that fetch takes for this file
         made = clone.cache.temporary / f"{OUTPUT}.rebuilt"
         with disk_errors(made):
             made.write_bytes(data)
@@ -128,7 +128,7 @@ def _mismatch(clone: Clone, file: Checkpoint, digest: Digest, aside: Path) -> Ch
 def _comparison(clone: Clone, file: Checkpoint, aside: Path) -> list[str]:
     pin, path = clone.pin(file), clone.root / file.path
     if pin and not _matches(path, pin):
-        path = clone.cache.object(str(pin.md5))
+        path = clone.cache.object(str(pin.md5))  # without an md5 there is none
     if not pin or not path.exists():
         return ["The pinned file is not on this disk, so the two were not compared."]
     try:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts import fetch
+from scripts.catalogue import lock as sealing
 from scripts.download.ranges import RangeDownload
 from scripts.files.digests import Hashing
+from tests.world import clones
 from tests.world.checkpoints import FBAI
 
 if TYPE_CHECKING:
@@ -62,11 +64,12 @@ def pin(clone: TestClone, data: bytes, *, size: bool = True, path: str = PATH) -
     lock.write_text(text)
     sha256 = rf"(    path: {re.escape(path)}\n)    sha256: .*\n"
     params.write_text(re.sub(sha256, r"\g<1>", params.read_text()))
+    sealing.write(clone.root)
 
 
 def unpin(clone: TestClone) -> None:
     """Remove every pin, as for a new checkpoint."""
-    (clone.root / "dvc.lock").unlink()
+    clones.unpin(clone.root)
 
 
 @dataclass(frozen=True)
