@@ -99,8 +99,6 @@ def copy(target: Path, catalogue: Path = PAPER) -> None:
             shutil.copy2(catalogue / name, target / name)
         for source in [*(catalogue / "sources").glob("[!.]*.dvc")]:
             shutil.copy2(source, target / "sources")
-        ignored = sorted(f"/{path.stem}\n" for path in (catalogue / "sources").glob("[!.]*.dvc"))
-        (target / "sources/.gitignore").write_text("".join(ignored))
 
 
 def _is_machinery(name: str) -> bool:
