@@ -278,7 +278,7 @@ def test_a_lock_without_sizes_gains_them_and_nothing_else(clone: TestClone) -> N
 
 
 def test_a_new_entry_is_trusted_aloud_and_then_pinned(clone: TestClone, world: World) -> None:
-    """First use: the hashes are printed and recorded; from then on they are held against it."""
+    """First use, by its name: the hashes are printed and recorded; from then on they decide."""
     url = "https://dl.fbaipublicfiles.com/new/model.pth"
     world.publish(url, b"a new model")
     replaced(
@@ -288,13 +288,18 @@ def test_a_new_entry_is_trusted_aloud_and_then_pinned(clone: TestClone, world: W
     source = source.replace(SAM_URL, url).replace("sam_vit_b", "new")
     (clone.root / "sources/new.dvc").write_text(source)
 
-    first = clone.run("dvc", "repro", "fetch@new")
+    refused = clone.run("dvc", "repro", "fetch@new")
+    fetch = ("python", "-m", "scripts.fetch", "--trust-first-use", "new")
+    first = clone.run(*fetch)
+    clone.run("dvc", "commit", "--force", "fetch@new", check=True)
+    clone.run("python", "-m", "scripts.seal", check=True)
     recorded = clone.read("dvc.lock")
     (clone.root / "models/new.pth").unlink()
     shutil.rmtree(clone.root / ".dvc/cache")
     world.publish(url, b"other model")
     then = clone.run("dvc", "repro", "fetch@new")
 
+    assert (refused.returncode, "have no pin: models/new.pth" in refused.stderr) == (255, True)
     assert first.returncode == 0, first.stderr
     assert "first use: no pin yet" in first.stdout
     assert hashlib.md5(b"a new model", usedforsecurity=False).hexdigest().encode() in recorded

@@ -33,7 +33,7 @@ def write(root: Path, texts: Mapping[str, str]) -> None:
 def alone(root: Path) -> Iterator[Clone]:
     """Wait until no other command changes the catalogue, then yield the clone as it is."""
     with Clone.at(root).alone("params.yaml"):
-        yield Clone.at(root)
+        yield Clone.checked(root)
 
 
 @contextmanager

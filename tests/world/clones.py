@@ -132,10 +132,10 @@ def pin(root: Path, scale: int) -> None:
 
 
 def unpin(root: Path, *stages: str) -> None:
-    """Make the files of these stages (default: of all) ones that have never had a pin."""
+    """Make the files of these stages ones that have never had a pin."""
     held, catalogue = _load(root / "dvc.lock"), _load(root / "params.yaml")
     gone = set()
-    for name in stages or [*held["stages"]]:
+    for name in stages:
         gone |= {out["path"] for out in held["stages"].pop(name).get("outs", [])}
     members = [each["members"] for each in catalogue.get("archives", {}).values()]
     for file in chain(catalogue["checkpoints"].values(), *members):
