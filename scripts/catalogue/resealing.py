@@ -31,11 +31,10 @@ def believed(root: Path) -> dict[str, Pin]:
     and no other. Of a new path, params.yaml, dvc.lock and sources/ must agree. A sha256 or a file
     that a commit has may go only where params.yaml is committed, or nothing else names the file.
     """
-    holds, pinned = params.read(root / "params.yaml"), pins.read(root / LOCK)
     known = list(history.sealed(root))
     if not known:  # no git, or no commit
-        witnesses.check(root, holds, pinned)
-        return pinned
+        return witnesses.read(root)[1]
+    holds, pinned = params.read(root / "params.yaml"), pins.read(root / LOCK)
     document = documents.load(root / LOCK)
     witnesses.sealed_tree(root)  # raises if models.dvc is damaged
     faults = [*witnesses.sizeless_end(document), *_lost(root, holds)]

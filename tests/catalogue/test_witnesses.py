@@ -350,3 +350,17 @@ def test_a_sha256_alone_is_a_pin(clone: TestClone, world: World, capsys: Capture
     assert "first use" not in capsys.readouterr().out
     assert clone.read("models/again.pth") == files(10_000)[SAM]
     assert fetch.main(["again"]) == 0
+
+
+def test_one_of_inventory_and_seal_may_be_missing(root: Path) -> None:
+    """Each has the md5 of every file; without both, nothing tells what the lock has lost."""
+    right = checked(root)
+    (root / "models.dvc").rename(root / "aside")
+    assert checked(root) == right
+    (root / "models.json").unlink()
+
+    with pytest.raises(CatalogueError, match=r"models\.dvc: 1 fault\n  the file is missing"):
+        checked(root)
+
+    (root / "aside").rename(root / "models.dvc")
+    assert checked(root) == right
