@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scripts import import_url, seal
+from scripts import fetch, import_url, seal
 from scripts.catalogue import history, lock, pins
+from scripts.catalogue.pins import Pin
 from tests.catalogue.test_witnesses import SAM, drop, edit
 from tests.curation.changing import run
 
@@ -181,3 +182,34 @@ def test_two_branches_with_an_import_each_are_merged(
     status = subprocess.run(["dvc", "status", "fetch@first"], cwd=clone.root, env=dict(clone.env),  # noqa: S607
                             capture_output=True, text=True, check=True)  # fmt: skip
     assert "changed command" not in status.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_conflict_marker_is_recognised(
+    name: str, clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """In each of the five files, with the way out; `git checkout dvc.lock` would be refused."""
+    marked = b"<<<<<<< HEAD\n" + clone.read(name) + b"=======\n>>>>>>> other\n"
+    (clone.root / name).write_bytes(marked)
+
+    done = run(fetch.main, capsys, "raft")
+
+    assert (done.code, world.requests, clone.tree()) == (2, [], {})
+    assert done.err.startswith(f"error: {name}: 1 fault\n  line 1: a conflict marker: a merge is")
+    assert "`git checkout HEAD dvc.lock models.dvc models.json` and `python -m" in done.err
+
+
+def test_of_two_pins_the_lock_chooses(
+    clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One branch repinned a file: either side is believed, and without the lock neither."""
+    (ours,) = history.sealed(clone.root)
+    theirs = {**ours, SAM: Pin("1" * 31 + "a", 7, ours[SAM].sha256)}
+    monkeypatch.setattr(history, "sealed", lambda _: [theirs, ours])
+
+    kept = run(seal.main, capsys)
+    drop(clone.root, "fetch@sam_vit_b")
+    lost = run(seal.main, capsys)
+
+    assert (kept.code, lost.code) == (0, 2)
+    assert f"{SAM}: no md5 in dvc.lock, " in lost.err
