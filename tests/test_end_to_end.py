@@ -307,6 +307,19 @@ def test_a_new_entry_is_trusted_aloud_and_then_pinned(clone: TestClone, world: W
     assert clone.read("dvc.lock") == recorded
 
 
+def test_a_pin_that_the_lock_lost_is_not_sealed_anew(clone: TestClone, world: World) -> None:
+    """DVC alone would fetch what the publisher serves now, and seal it."""
+    world.fault(META, Fault.corrupt())
+    lock, seal = clone.read("dvc.lock").decode(), clone.read("models.dvc")
+    (clone.root / "dvc.lock").write_text(lock.replace(f"path: {SAM}", "path: models/lost"))
+
+    repro = clone.run("dvc", "repro", "models.dvc")
+
+    assert repro.returncode == 255
+    assert f"1 of 16 files have no pin: {SAM}\n" in repro.stderr
+    assert (clone.tree(), clone.read("models.dvc")) == ({}, seal)
+
+
 def test_renaming_an_entry_keeps_its_pin(clone: TestClone, world: World) -> None:
     """A pin is found by its path, whatever the stage is called."""
     replaced(clone, "params.yaml", "  sam_vit_b:\n", "  sam_base:\n")
