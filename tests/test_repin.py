@@ -426,6 +426,7 @@ def test_a_sha256_that_two_entries_share_is_left_to_the_user(
     params = complete.root / "params.yaml"
     old, other = (hashlib.sha256(FILES[path]).hexdigest() for path in (SAM_PATH, CHAIRS))
     params.write_text(params.read_text().replace(other, old))
+    lock.write(complete.root)
     complete.run("git", "commit", "-qam", "the same twice", check=True)
     world.publish(SAM_URL, NEW)
 
