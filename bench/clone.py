@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from bench.command import FailedError, Place, empty
 from bench.files import md5
+from scripts.catalogue import inventory
 from tests.world import clones
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def make(root: Path, entries: Sequence[Entry], env: Mapping[str, str]) -> Clone:
     _write_sources(root, entries)
     _write_stages(root, entries)
     (root / "models.dvc").unlink(missing_ok=True)
+    inventory.write(root)
     clones.commit(root, env)
     place = Place(root, env)
     place.run(sys.executable, "-m", "compileall", "-q", "scripts")

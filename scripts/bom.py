@@ -11,7 +11,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from scripts.catalogue import bill
+from scripts.catalogue import bill, witnesses
 from scripts.checkout import journal
 from scripts.console.command import command, parser
 from scripts.console.errors import UsageError
@@ -25,8 +25,10 @@ def main(argv: list[str] | None) -> None:
     words = parser("bom", __doc__)
     words.add_argument("--output", metavar="FILE", type=Path, help="write to FILE, not to stdout")
     output: Path | None = words.parse_args(argv).output
-    journal.recover(Path.cwd())
-    text = bill.render(Path.cwd(), time=_time())
+    root = Path.cwd()
+    journal.recover(root)
+    witnesses.read(root)  # a bill with fewer hashes would look complete
+    text = bill.render(root, time=_time())
     if output is None:
         say(text.removesuffix("\n"))
         return

@@ -6,6 +6,7 @@ the publisher are tried, in this order. Several names are downloaded in parallel
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,13 @@ from scripts.catalogue import artifacts
 from scripts.checkout import parallel
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
-from scripts.console.progress import say
+from scripts.console.errors import UsageError
+from scripts.console.progress import note, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_UNCHANGED = "Nothing was fetched or changed."
 
 
 @command
@@ -26,15 +30,34 @@ def main(argv: Sequence[str] | None) -> None:
     words = parser("fetch", __doc__)
     names = "what SAM-PT loads by default (the default), everything, or a name in params.yaml"
     kinds = "minimal|complete|NAME"
-    words.add_argument("names", metavar=kinds, nargs="*", default=["minimal"], help=names)
-    clone = Clone.at(Path.cwd())
-    entries = parallel.select(clone, words.parse_args(argv).names)
+    words.add_argument("names", metavar=kinds, nargs="*", help=names)
+    trust = "fetch NAME, which has no pin, and trust its publisher this once"
+    words.add_argument("--trust-first-use", metavar="NAME", action="append", default=[], help=trust)
+    given = words.parse_args(argv)
+    first_use: list[str] = given.trust_first_use
+    clone = Clone.checked(Path.cwd(), first_use=first_use)
+    _refuse_trust(clone, first_use)
+    entries = parallel.select(clone, [*given.names, *first_use] or ["minimal"])
     notices = artifacts.notices(clone.root, [file.path for e in entries for file in e.files])
     parallel.fetch_all(clone, entries)
     for line in notices:
         say(line)
     if len(entries) > 1:
         say(f"{len(entries)} of {len(entries)} are in place")
+    if first_use:
+        stages = " ".join(entry.stage for entry in clone.catalogue.find(first_use))
+        note(f"Next: `dvc commit --force {stages}` pins what was trusted, then")
+        note("`python -m scripts.seal`.")
+
+
+def _refuse_trust(clone: Clone, names: Sequence[str]) -> None:
+    """Raise UsageError for a file that has a pin, and in a stage: DVC would pin anything."""
+    if names and os.environ.get("DVC_STAGE"):
+        raise UsageError("--trust-first-use is not for a stage of dvc.yaml", _UNCHANGED)
+    for entry in clone.catalogue.find(names):
+        if all(map(clone.pin, entry.files)):
+            what = f"{entry.name} has a pin: there is nothing to trust"
+            raise UsageError(what, _UNCHANGED, f"Next: python -m scripts.fetch {entry.name}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ Use it instead of `dvc push` for a remote that people outside your institution c
 def main(argv: Sequence[str] | None) -> None:
     """Run the subcommand in the clone of the current folder."""
     options = _parser().parse_args(argv)
-    clone = Clone.at(Path.cwd())
+    clone = Clone.checked(Path.cwd())
     kept = withheld(clone.pins, clone.catalogue, artifacts.read(clone.root / "dvc.yaml"))
     with closing(Remote(clone.root, options.remote)) as remote:
         if options.what == "check":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scripts.catalogue import inventory, params
+from scripts.catalogue import inventory, params, witnesses
 from scripts.checkout.clone import Clone
 from scripts.checkout.leftovers import drop_links
 from scripts.console.command import command, parser
@@ -17,7 +17,9 @@ def main(argv: list[str] | None) -> None:
     """Check the tree of the current folder, then write its inventory."""
     parser("tree", __doc__).parse_args(argv)
     root = Path.cwd()
-    drop_links(clone := Clone.at(root))
+    clone = Clone.checked(root)  # now: DVC seals whatever is there after this command
+    witnesses.check_sealed(root, clone.catalogue)
+    drop_links(clone)
     inventory.check(root, clone.catalogue)
     if fault := inventory.write(root):
         note(f"wrote {inventory.INVENTORY}: it was {fault}")

@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None) -> None:
     words.add_argument("--repair", action="store_true", help=_REPAIR)
     words.add_argument("--json", action="store_true", help="print every place as JSON")
     given = words.parse_args(argv)
-    clone = Clone.at(Path.cwd())
+    clone = Clone.checked(Path.cwd())
     entries = clone.catalogue.find(list(dict.fromkeys(given.names or clone.catalogue.published)))
     listed = None if given.names else inventory.fault(clone.root)
     found = inspect(clone, entries)

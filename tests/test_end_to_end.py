@@ -276,7 +276,7 @@ def test_a_lock_without_sizes_gains_them_and_nothing_else(clone: TestClone) -> N
 
 
 def test_a_new_entry_is_trusted_aloud_and_then_pinned(clone: TestClone, world: World) -> None:
-    """First use: the hashes are printed and recorded; from then on they are held against it."""
+    """First use, by its name: the hashes are printed and recorded; from then on they decide."""
     url = "https://dl.fbaipublicfiles.com/new/model.pth"
     world.publish(url, b"a new model")
     replaced(
@@ -286,18 +286,36 @@ def test_a_new_entry_is_trusted_aloud_and_then_pinned(clone: TestClone, world: W
     source = source.replace(SAM_URL, url).replace("sam_vit_b", "new")
     (clone.root / "sources/new.dvc").write_text(source)
 
-    first = clone.run("dvc", "repro", "fetch@new")
+    refused = clone.run("dvc", "repro", "fetch@new")
+    fetch = ("python", "-m", "scripts.fetch", "--trust-first-use", "new")
+    first = clone.run(*fetch)
+    clone.run("dvc", "commit", "--force", "fetch@new", check=True)
+    clone.run("python", "-m", "scripts.seal", check=True)
     recorded = clone.read("dvc.lock")
     (clone.root / "models/new.pth").unlink()
     shutil.rmtree(clone.root / ".dvc/cache")
     world.publish(url, b"other model")
     then = clone.run("dvc", "repro", "fetch@new")
 
+    assert (refused.returncode, "have no pin: models/new.pth" in refused.stderr) == (255, True)
     assert first.returncode == 0, first.stderr
     assert "first use: no pin yet" in first.stdout
     assert hashlib.md5(b"a new model", usedforsecurity=False).hexdigest().encode() in recorded
     assert (then.returncode, "do not match the pin" in then.stderr) == (255, True)
     assert clone.read("dvc.lock") == recorded
+
+
+def test_a_pin_that_the_lock_lost_is_not_sealed_anew(clone: TestClone, world: World) -> None:
+    """DVC alone would fetch what the publisher serves now, and seal it."""
+    world.fault(META, Fault.corrupt())
+    lock, seal = clone.read("dvc.lock").decode(), clone.read("models.dvc")
+    (clone.root / "dvc.lock").write_text(lock.replace(f"path: {SAM}", "path: models/lost"))
+
+    repro = clone.run("dvc", "repro", "models.dvc")
+
+    assert repro.returncode == 255
+    assert f"1 of 16 files have no pin: {SAM}\n" in repro.stderr
+    assert (clone.tree(), clone.read("models.dvc")) == ({}, seal)
 
 
 def test_renaming_an_entry_keeps_its_pin(clone: TestClone, world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 from scripts import fetch
 from scripts.download import transfer
 from tests.conftest import SCALE
+from tests.world import clones
 from tests.world.checkpoints import ARCHIVES, FBAI, files, members
 from tests.world.formats import tar_gz_of
 from tests.world.processes import dvc_without_hashing
@@ -175,12 +176,12 @@ def test_a_new_checkpoint_that_would_run_code_is_refused(
     """Without a pin the pickle is screened, from the publisher or put in place by hand."""
     evil = b"cos\nsystem\n(S'true'\ntR."
     world.publish(f"{FBAI}/segment_anything/sam_vit_b_01ec64.pth", evil)
-    (clone.root / "dvc.lock").unlink()
+    clones.unpin(clone.root, "fetch@sam_vit_b")
     if there:
         (clone.root / PATH).parent.mkdir(parents=True)
         (clone.root / PATH).write_bytes(evil)
 
-    assert fetch.main(["sam_vit_b"]) == 1
+    assert fetch.main(["--trust-first-use", "sam_vit_b"]) == 1
 
     said = capsys.readouterr().err
     assert "loading it would run more than weights need" in said
@@ -196,9 +197,9 @@ def test_a_new_member_that_would_run_code_is_refused(
     """The same for an archive: none of its files is installed."""
     member, evil = "reference_model/model-000200000.pth", b"cos\nsystem\n(S'true'\ntR."
     world.publish(ARCHIVES["pips"], tar_gz_of({member: evil}))
-    (clone.root / "dvc.lock").unlink()
+    clones.unpin(clone.root, "unpack_pips")
 
-    assert fetch.main(["pips"]) == 1
+    assert fetch.main(["--trust-first-use", "pips"]) == 1
 
     assert "loading it would run more than weights need" in capsys.readouterr().err
     assert (clone.tree(), clone.objects()) == ({}, {})

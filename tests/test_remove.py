@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Capture = pytest.CaptureFixture[str]
 
-NAMES = ("params.yaml", "dvc.yaml", "dvc.lock", "models.dvc", "models.json", "sources/.gitignore")
+NAMES = ("params.yaml", "dvc.yaml", "dvc.lock", "models.dvc", "models.json")
 SMALL = "models/raft_ckpts/raft-small.pth"
 CHAIRS = "models/raft_ckpts/raft-chairs.pth"
 

@@ -426,6 +426,7 @@ def test_a_sha256_that_two_entries_share_is_left_to_the_user(
     params = complete.root / "params.yaml"
     old, other = (hashlib.sha256(FILES[path]).hexdigest() for path in (SAM_PATH, CHAIRS))
     params.write_text(params.read_text().replace(other, old))
+    lock.write(complete.root)
     complete.run("git", "commit", "-qam", "the same twice", check=True)
     world.publish(SAM_URL, NEW)
 
@@ -446,17 +447,14 @@ def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys
     assert done.err.startswith("error: unknown name: sam_vit_x\n")
 
 
-def test_what_has_no_pin_yet_is_left_to_first_use(
-    clone: TestClone, world: World, capsys: Capture
-) -> None:
+def test_what_has_no_pin_is_refused(clone: TestClone, world: World, capsys: Capture) -> None:
     """There is nothing to hold a release against."""
-    unpin(clone)
+    unpin(clone, f"fetch@{SAM}")
 
     done = ran(capsys, SAM)
 
     assert (done.code, world.requests) == (2, [])
-    assert f"there is no pin yet of {SAM_PATH}" in done.err
-    assert "dvc repro" in done.err
+    assert f"1 of 16 files have no pin: {SAM_PATH}\n" in done.err
 
 
 def test_help_teaches_how_to_undo(capsys: Capture) -> None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts import verify
-from scripts.catalogue import inventory
+from scripts.catalogue import lock
 from tests.checkout.test_adoption import CLEAN, aside
-from tests.download.transfers import limit, unpin
-from tests.world import Fault
+from tests.download.transfers import limit
+from tests.world import Fault, clones
 from tests.world.checkpoints import files
 from tests.world.clones import TestClone
 from tests.world.processes import killed_at, without_root
@@ -275,6 +275,7 @@ def test_sha256_of_the_catalogue_counts_too(fetched: TestClone, capsys: Capture)
     text = params.read_text()
     assert known in text
     params.write_text(text.replace(known, "a" * 64))
+    lock.write(fetched.root)
 
     assert verify.main([NAME]) == 1
 
@@ -297,18 +298,13 @@ def test_json_tells_every_place(capsys: Capture) -> None:
     assert (absent["state"], absent["found"]) == ("missing", None)
 
 
-def test_what_has_no_pin_is_told_and_no_fault(clone: TestClone, capsys: Capture) -> None:
-    """A new checkpoint has nothing to be held against until its first use is recorded."""
-    (clone.root / POINT).parent.mkdir(parents=True)
-    (clone.root / POINT).write_bytes(b"new")
-    unpin(clone)
-    inventory.write(clone.root)
+def test_what_has_no_pin_is_refused(clone: TestClone, capsys: Capture) -> None:
+    """There is nothing to hold it against."""
+    clones.unpin(clone.root, f"fetch@{NAME}")
 
-    code, rows = told(capsys)
+    assert verify.main([]) == 2
 
-    assert code == 0
-    assert rows[POINT]["state"] == "unpinned"
-    assert len(rows) == 16
+    assert f"1 of 16 files have no pin: {POINT}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("text", "state"), [(None, "missing"), ("{}", "outdated")])

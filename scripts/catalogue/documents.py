@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 # libyaml's parser reads the lock ten times faster; a platform without it still works.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7}) ", re.MULTILINE)
+_MERGE = (
+    "Next: keep the entries of both sides in params.yaml and dvc.yaml, without the marker lines;",
+    "then `git checkout HEAD dvc.lock models.dvc models.json` and `python -m scripts.seal`:",
+    "it takes the pins of the other side from its commit. Then `git add -u` and `git commit`.",
+)
 _DEPTH = 100  # levels; libyaml's composer recurses in C and would end the process
 
 
@@ -33,9 +40,12 @@ class _Strict(_Loader):  # type: ignore[misc, valid-type] # one of two loaders, 
         return super().construct_mapping(node, deep=deep)
 
 
-def load(path: Path, where: str = "") -> Any:  # noqa: ANN401 - a yaml document is any data; callers check it
-    """Return the document as plain data, or raise CatalogueError (naming it `where`)."""
-    return _read(path, where or path.name, data)
+def load(path: Path, where: str = "", *, ended: bool = False) -> Any:  # noqa: ANN401 - a yaml document is any data; callers check it
+    """Return the document as plain data, or raise CatalogueError (naming it `where`).
+
+    With `ended` a document whose last line has no end is a fault: it may have lost more.
+    """
+    return _read(path, where or path.name, data, ended=ended)
 
 
 def load_as_dvc(path: Path) -> Any:  # noqa: ANN401
@@ -49,9 +59,9 @@ def editable(path: Path) -> Any:  # noqa: ANN401 - a document in ruamel's types,
     return _read(path, path.name, _round_trip().load)
 
 
-def compose(path: Path) -> yaml.Node | None:
+def compose(path: Path, *, ended: bool = False) -> yaml.Node | None:
     """Return the document as nodes, which know their lines, or raise CatalogueError."""
-    node: yaml.Node | None = _read(path, path.name, nodes)
+    node: yaml.Node | None = _read(path, path.name, nodes, ended=ended)
     return node
 
 
@@ -88,17 +98,34 @@ def dumped(document: Any) -> str:  # noqa: ANN401
     return stream.getvalue()
 
 
-def _read(path: Path, where: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
+def refuse_conflict(text: str, where: str) -> None:
+    """Raise CatalogueError if git has left conflict markers in a text."""
+    if found := _CONFLICT.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        fault = f"line {line}: a conflict marker: a merge is not finished"
+        raise CatalogueError(where, [fault], *_MERGE)
+
+
+def _read(path: Path, where: str, parse: Callable[[str], Any], *, ended: bool = False) -> Any:  # noqa: ANN401
     try:
         text = path.read_text(encoding="utf-8")
-        _check_depth(text)
-        return parse(text)
     except FileNotFoundError as error:
         raise CatalogueError(where, ["the file is missing"]) from error
     except OSError as error:
         raise CatalogueError(where, [f"cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise CatalogueError(where, [f"not UTF-8 at byte {error.start}"]) from error
+    return parsed(text, where, parse, ended=ended)
+
+
+def parsed(text: str, where: str, parse: Callable[[str], Any] = data, *, ended: bool = True) -> Any:  # noqa: ANN401
+    """Return a text's document, or raise CatalogueError (naming it `where`)."""
+    try:
+        refuse_conflict(text, where)
+        if ended and not text.endswith("\n"):
+            raise CatalogueError(where, ["its last line has no end: the rest may be lost"])
+        _check_depth(text)
+        return parse(text)
     except (yaml.MarkedYAMLError, MarkedYAMLError) as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from scripts.catalogue import artifacts, params, pins
+from scripts.catalogue import artifacts, documents, params, pins
 from scripts.catalogue.params import TREE, Catalogue
+from scripts.catalogue.pins import Pin
 from scripts.console.errors import CheckpointError
 from scripts.files.disk import disk_errors, is_file, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 INVENTORY = "models.json"
 # Neither `dvc checkout` nor `dvc pull` restores it.
@@ -49,12 +54,13 @@ def check(root: Path, holds: Catalogue) -> None:
     )
 
 
-def render(root: Path) -> str:
+def render(root: Path, pinned: Mapping[str, Pin] | None = None) -> str:
     """Return models.json: a function of catalogue, lock and artifacts alone, sorted by path.
 
-    Raises CatalogueError.
+    `pinned` takes the place of what the lock pins. Raises CatalogueError.
     """
-    holds, pinned = params.read(root / "params.yaml"), pins.read(root / "dvc.lock")
+    holds = params.read(root / "params.yaml")
+    pinned = pins.read(root / "dvc.lock") if pinned is None else pinned
     described = artifacts.read(root / "dvc.yaml")
     rows = [
         {
@@ -67,6 +73,28 @@ def render(root: Path) -> str:
         for path, file in sorted(holds.files.items())
     ]
     return json.dumps({"files": rows}, indent=2) + "\n"
+
+
+def parse(text: str) -> dict[str, Pin] | None:
+    """Return path -> md5 and sha256 as a models.json lists them; None if it is damaged."""
+    try:
+        rows = json.loads(text)["files"]
+        return {str(row["path"]): Pin(row["md5"], None, row["sha256"]) for row in rows}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def listed(root: Path) -> dict[str, Pin] | None:
+    """Return what models.json lists; None if it is missing or damaged: `tree` writes it again.
+
+    Raises CatalogueError if a merge is not finished.
+    """
+    try:
+        text = (root / INVENTORY).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    documents.refuse_conflict(text, INVENTORY)
+    return parse(text)
 
 
 def fault(root: Path) -> str | None:

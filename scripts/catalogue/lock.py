@@ -36,14 +36,14 @@ def tree_md5(pinned: Mapping[str, Pin]) -> str:
     return f"{hashlib.md5(listing, usedforsecurity=False).hexdigest()}.dir"
 
 
-def render(root: Path) -> dict[str, str]:
+def render(root: Path, pinned: Mapping[str, Pin] | None = None) -> dict[str, str]:
     """Return the right content of dvc.lock, models.dvc and models.json, by file name.
 
-    The lock has an entry for every stage of dvc.yaml whose outs are pinned, and for no other:
-    known ones in their order, new ones behind them, as DVC does. Raises CatalogueError or
-    DiskError.
+    The lock has an entry for every stage of dvc.yaml whose outs are pinned, and for no other, in
+    the order of dvc.yaml: so that two branches with a new entry each make the same lock when they
+    are merged. `pinned` takes the place of what the lock pins. Raises CatalogueError or DiskError.
     """
-    listed, facts = _facts(root)
+    listed, facts = _facts(root, pins.read(root / LOCK) if pinned is None else pinned)
     declared = stages.read(root / "dvc.yaml", load_as_dvc(root / "params.yaml"))
     lock, seal = editable(root / LOCK), editable(root / SEAL)
     known = lock["stages"]
@@ -58,28 +58,25 @@ def render(root: Path) -> dict[str, str]:
             facts[path] = _identity(digest.md5, digest.size)
     _refuse(SEAL, _lacking(tracked, facts))
     _refuse("dvc.yaml", (f"{s.name}: {f}" for s in declared for f in _lacking(s.deps, facts)))
-    entries = {s.name: _entry(s, _rows(known.get(s.name, {})), facts) for s in sealed}
-    kept = [name for name in known if name in entries]
-    lock["stages"] = {name: entries[name] for name in dict.fromkeys([*kept, *entries])}
+    lock["stages"] = {s.name: _entry(s, _rows(known.get(s.name, {})), facts) for s in sealed}
     for row in _rows(seal):
         _record(row, facts[row["path"]], in_place=True)
     return {LOCK: dumped(lock), SEAL: dumped(seal), INVENTORY: listed}
 
 
-def write(root: Path) -> list[str]:
+def write(root: Path, pinned: Mapping[str, Pin] | None = None) -> list[str]:
     """Write what differs and return the names of those files; raise CatalogueError or DiskError."""
     changed = []
-    for name, text in render(root).items():
+    for name, text in render(root, pinned).items():
         if not is_file(root / name) or (root / name).read_bytes() != text.encode():
             replace(root / name, text.encode())
             changed.append(name)
     return changed
 
 
-def _facts(root: Path) -> tuple[str, dict[str, Identity]]:
+def _facts(root: Path, pinned: Mapping[str, Pin]) -> tuple[str, dict[str, Identity]]:
     """Return the inventory, and what DVC records of each path that need not be read for it."""
-    holds, pinned = params.read(root / "params.yaml"), pins.read(root / LOCK)
-    listed = inventory.render(root)
+    holds, listed = params.read(root / "params.yaml"), inventory.render(root, pinned)
     tree = {path: pin for path, pin in pinned.items() if path in holds.files}
     sizes = [pin.size for pin in tree.values() if pin.size is not None]
     whole = sum(sizes) if len(sizes) == len(tree) else None

@@ -103,7 +103,9 @@ class Catalogue:
 def read(path: Path) -> Catalogue:
     """Return the catalogue that params.yaml holds, or raise CatalogueError with every fault."""
     reader = _Reader()
-    root = reader.fields(compose(path), path.name, {"archives", "checkpoints", "network"})
+    root = reader.fields(
+        compose(path, ended=True), path.name, {"archives", "checkpoints", "network"}
+    )
     published = [
         reader.published(key, node, archive=archive)
         for section, archive in (("checkpoints", False), ("archives", True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue.documents import load
@@ -20,11 +20,17 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Pin:
-    """The recorded identity of a file: md5 (archives have none), size in bytes, sha256."""
+    """The recorded identity of a file: md5, size in bytes, sha256; one hash at least is known."""
 
     md5: str | None
     size: int | None = None
     sha256: str | None = None
+
+    def sized(self, other: Pin | None) -> Pin:
+        """Return this pin with the size that another one of the same md5 knows."""
+        if other is None or other.md5 != self.md5 or self.size is not None:
+            return self
+        return replace(self, size=other.size)
 
     def allows_size(self, size: int) -> bool:
         """Tell whether a file of `size` bytes may be the pinned one."""
@@ -45,11 +51,14 @@ def read(lock: Path) -> dict[str, Pin]:
     Looked up by path, a pin survives the renaming of its catalogue entry. A missing dvc.lock
     holds no pins. Raises CatalogueError with all faults if it cannot be read.
     """
-    if not lock.exists():
-        return {}
+    return of(load(lock, ended=True), lock.name) if lock.exists() else {}
+
+
+def of(document: object, where: str) -> dict[str, Pin]:
+    """Return the pins of a lock's document, which a message calls `where`; as `read` does."""
     faults: list[str] = []
     pins: dict[str, Pin] = {}
-    for stage, out in _outs(load(lock), faults):
+    for stage, out in _outs(document, faults):
         path, md5, size = out.get("path"), out.get("md5"), out.get("size")
         if not isinstance(path, str):
             faults.append(f"{stage}: an out has no path")
@@ -62,7 +71,7 @@ def read(lock: Path) -> dict[str, Pin]:
         elif known.size is None:
             pins[path] = Pin(md5, size)
     if faults:
-        raise CatalogueError(lock.name, faults)
+        raise CatalogueError(where, faults)
     return pins
 
 

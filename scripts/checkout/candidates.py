@@ -104,7 +104,7 @@ def candidates(clone: Clone, entry: Published) -> Iterator[Candidate]:
 def _team(clone: Clone, entry: Published) -> Iterator[Candidate]:
     for file in entry.files:
         pin = clone.pin(file)
-        if pin and (place := clone.cache.objects.find(str(pin.md5))):
+        if pin and pin.md5 and (place := clone.cache.objects.find(pin.md5)):
             yield Candidate(f"the remote {clone.cache.objects.name}", place, file)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import params, pins
+from scripts.catalogue import params, pins, witnesses
 from scripts.catalogue.inventory import INVENTORY
 from scripts.catalogue.pins import Pin
 from scripts.checkout import journal
@@ -17,7 +17,7 @@ from scripts.files import locks
 from scripts.storage.cache import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from scripts.catalogue.params import Catalogue, Checkpoint, Published
@@ -52,10 +52,21 @@ class Clone:
         pinned.pop(INVENTORY, None)  # it is in git, not on a remote
         return cls(root, holds, pinned, Cache(root), TransferLimits(holds.network))
 
+    @classmethod
+    def checked(cls, root: Path, *, first_use: Collection[str] = ()) -> Clone:
+        """Read a clone whose pins are complete, but for the entries `first_use`.
+
+        Raises UsageError or CatalogueError.
+        """
+        clone = cls.at(root)
+        known = [entry.name for entry in clone.catalogue.find(list(first_use))]
+        witnesses.check(root, clone.catalogue, clone.pins, first_use=known)
+        return clone
+
     def pin(self, file: Checkpoint) -> Pin | None:
-        """Return the pin of a file, or None before its first use."""
-        pin = self.pins.get(file.path)
-        return Pin(pin.md5, pin.size, file.sha256) if pin else None
+        """Return the pin of a file, or None before its first use; a sha256 alone is a pin."""
+        pin = self.pins.get(file.path, Pin(None))
+        return Pin(pin.md5, pin.size, file.sha256) if pin.md5 or file.sha256 else None
 
     def published_pin(self, entry: Published) -> Pin | None:
         """Return the pin of what an entry's URL serves: of its file, or of the archive."""

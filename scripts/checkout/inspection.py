@@ -58,7 +58,7 @@ class Finding:
 
 
 def places(clone: Clone, entries: Iterable[Published]) -> list[Place]:
-    """Return both places of every file; a file without a pin has no object."""
+    """Return both places of every file; a file without an md5 has no object."""
     found = []
     for entry in entries:
         for file in entry.files:

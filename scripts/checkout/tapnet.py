@@ -134,7 +134,7 @@ def _mismatch(clone: Clone, file: Checkpoint, digest: Digest, aside: Path) -> Ch
 def _comparison(clone: Clone, file: Checkpoint, aside: Path) -> list[str]:
     pin, path = clone.pin(file), clone.root / file.path
     if pin and not _matches(path, pin):
-        path = clone.cache.object(str(pin.md5))
+        path = clone.cache.object(str(pin.md5))  # without an md5 there is none
     if not pin or not path.exists():
         return ["The pinned file is not on this disk, so the two were not compared."]
     try:

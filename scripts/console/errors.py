@@ -45,11 +45,11 @@ _TORN = (
 class CatalogueError(UsageError):
     """params.yaml, dvc.lock, dvc.yaml or a source is malformed; it lists all faults."""
 
-    def __init__(self, where: str, faults: Sequence[str]) -> None:
-        """Name the file and list its faults."""
+    def __init__(self, where: str, faults: Sequence[str], *steps: str) -> None:
+        """Name the file, list its faults and, if they are known, the next steps."""
         count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
-        step = (_TORN,) if where == "dvc.lock" else ()
-        super().__init__(f"{where}: {count}", *faults, "Nothing was fetched or changed.", *step)
+        steps = steps or ((_TORN,) if where == "dvc.lock" else ())
+        super().__init__(f"{where}: {count}", *faults, "Nothing was fetched or changed.", *steps)
         self.faults = tuple(faults)
 
 

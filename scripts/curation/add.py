@@ -102,8 +102,7 @@ def _with(clone: Clone, entry: Entry, text: str, md5: str | None) -> Clone:
         raise refusal(what, *error.faults) from error
     finally:
         (clone.root / draft).unlink(missing_ok=True)
-    # A sha256 alone is a pin, too: Clone.pin adds it from the catalogue.
-    pins = {entry.path: Pin(md5)} if md5 or entry.sha256 else {}
+    pins = {entry.path: Pin(md5)} if md5 else {}
     # A hash identifies the bytes, it does not make them harmless; a pin of the repository does.
     known = md5 in {pin.md5 for pin in clone.pins.values()}
     stated = frozenset() if known else frozenset(pins)

@@ -17,8 +17,7 @@ from scripts.download import addresses
 if TYPE_CHECKING:
     from pathlib import Path
 
-IGNORED = "sources/.gitignore"
-EDITED = ("params.yaml", "dvc.yaml", IGNORED)  # by add and by remove
+EDITED = ("params.yaml", "dvc.yaml")  # by add and by remove
 UNKNOWN = "NOASSERTION"  # SPDX's word for a licence that is not stated
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
 _ARCHIVE = re.compile(r"\.(?:zip|tgz|tar(?:\.\w+)?)$")
@@ -97,18 +96,15 @@ def _name(text: str) -> str:
 
 def render(root: Path, entry: Entry) -> dict[str, str]:
     """Return what each file says with the entry, by file name; the lock is not among them."""
-    checkpoints, stages, ignored = (transaction.read(root, name) for name in EDITED)
+    checkpoints, stages = (transaction.read(root, name) for name in EDITED)
     document = documents.data(stages)
     if entry.member:
         last = [name for name in document["stages"] if name.startswith("unpack_")][-1:]
         stages = yaml_lines.add(stages, "stages", {entry.stage: _stage(entry)}, after="".join(last))
     artifact = _artifact(entry, document.get("artifacts", {}))
     section = "archives" if entry.member else "checkpoints"
-    if ignored and not ignored.endswith("\n"):
-        ignored += "\n"
     return {
         f"sources/{entry.name}.dvc": _source(entry),
-        IGNORED: f"{ignored}/{entry.name}\n",
         "params.yaml": yaml_lines.add(checkpoints, section, {entry.name: _params(entry)}),
         "dvc.yaml": yaml_lines.add(stages, "artifacts", {entry.artifact: artifact}),
     }

@@ -16,7 +16,7 @@ from scripts.checkout.workspace import quarantine
 from scripts.console.errors import UsageError
 from scripts.console.progress import note
 from scripts.curation import git, transaction, yaml_lines
-from scripts.curation.entry import EDITED, IGNORED
+from scripts.curation.entry import EDITED
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def remove(change: Change, entry: Published) -> None:
 
 def _without(root: Path, entry: Published) -> dict[str, str]:
     """Return the files' texts without the entry; raise UsageError or CatalogueError."""
-    params, stages, ignored = (transaction.read(root, name) for name in EDITED)
+    params, stages = (transaction.read(root, name) for name in EDITED)
     paths = {file.path for file in entry.files}
     document = documents.data(stages)
     _refuse_needed(entry, paths, document["stages"])
@@ -56,11 +56,9 @@ def _without(root: Path, entry: Published) -> dict[str, str]:
         if artifact["path"] in paths:
             stages = yaml_lines.drop(stages, "artifacts", name)
     section = "archives" if entry.archive else "checkpoints"
-    kept = [line for line in ignored.splitlines(keepends=True) if line.strip() != f"/{entry.name}"]
     return {
         "params.yaml": yaml_lines.drop(params, section, entry.name),
         "dvc.yaml": stages,
-        IGNORED: "".join(kept),
     }
 
 

@@ -14,7 +14,7 @@ from scripts.checkout.clone import Clone
 from scripts.checkout.leftovers import drop_begun
 from scripts.checkout.local import reuse_local
 from scripts.checkout.workspace import Origin, as_pin, place
-from scripts.console.errors import CheckpointError, SourceError, UsageError
+from scripts.console.errors import CheckpointError, SourceError
 from scripts.curation import git, release, transaction
 from scripts.download import partial
 from scripts.download.headers import Head
@@ -36,13 +36,8 @@ def repin(root: Path, name: str, own: Path | None, *, accept: bool) -> Iterator[
 
     With `accept` what is served becomes the new pin. Raises CheckpointError, and changes nothing.
     """
-    clone = Clone.at(root)
+    clone = Clone.checked(root)
     (entry,) = clone.catalogue.find([name])
-    if unpinned := [file.path for file in entry.files if not clone.pin(file)]:
-        raise UsageError(
-            f"{entry.name}: there is no pin yet of {', '.join(unpinned)}",
-            "Next: run `dvc repro` on its stage: the first download is trusted and recorded.",
-        )
     if accept:
         git.refuse_dirty(clone.root)
     try:

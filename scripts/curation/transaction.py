@@ -60,7 +60,7 @@ def alone(root: Path) -> Iterator[Change]:
     """Wait until no other command changes the catalogue, then yield the clone as it is."""
     with journal.locked(root), ExitStack() as stack:
         journal.settle(root)
-        yield Change(Clone.at(root), stack)
+        yield Change(Clone.checked(root), stack)
 
 
 @dataclass(frozen=True)

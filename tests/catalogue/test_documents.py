@@ -36,7 +36,7 @@ def fault(read: object, path: Path) -> str:
         (b"a: [1, 2\n", "line 2: did not find expected ',' or ']'"),
         (b"a: 1\n---\nb: 2\n", "line 2: but found another document"),
         (b"a: *nowhere\n", "line 1: found undefined alias"),
-        (b"<<<<<<< ours\na: 1\n=======\na: 2\n", "line 2: mapping values are not allowed"),
+        (b"<<<<<<< ours\na: 1\n=======\na: 2\n", "line 1: a conflict marker: a merge is not"),
         (b"\n" + b"[" * 101, "line 2: nested deeper than 100 levels"),
         (b"- " * 200_000, "line 1: nested deeper than 100 levels"),
         (b"a: \xff\n", "not UTF-8 at byte 3"),

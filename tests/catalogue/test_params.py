@@ -220,7 +220,9 @@ def test_network_values_are_numbers_within_limits(
     assert faults(tmp_path, text) == [f"line 3: network.{name}: {shown} is not a {wanted}"]
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "[]", "text", "checkpoints: []\n", "&a [*a]"])
+@pytest.mark.parametrize(
+    "text", ["\n", "# nothing\n", "[]\n", "text\n", "checkpoints: []\n", "&a [*a]\n"]
+)
 def test_what_is_no_map_is_no_catalogue(text: str, tmp_path: Path) -> None:
     """An empty file is one, too: a catalogue of nothing would pass every check."""
     assert "line 1: checkpoints: not a map of names" in faults(tmp_path, text)

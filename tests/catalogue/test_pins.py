@@ -63,8 +63,10 @@ def test_a_stage_left_over_by_a_renaming_is_no_conflict(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["no map of stages"]),
-        ("[]", ["no map of stages"]),
+        ("", ["its last line has no end"]),
+        ("stages: {}", ["its last line has no end"]),
+        ("\n", ["no map of stages"]),
+        ("[]\n", ["no map of stages"]),
         ("schema: '2.0'\n", ["no map of stages"]),
         ("stages: [a]\n", ["no map of stages"]),
         ("stages: {a: 1, b: {outs: {}}, c: {outs: [x]}, d: {outs: null}}\n",
@@ -81,8 +83,8 @@ def test_a_stage_left_over_by_a_renaming_is_no_conflict(
         (lock(f"[{{path: p, md5: {A}}}]", f"[{{path: p, md5: {B}}}]"),
          [f"fetch@sam1: p: md5 is {B}, and {A} in an earlier stage"]),
         (lock("[]") + "  fetch@sam0: {}\n", ["line 5: duplicate key fetch@sam0"]),
-        ("<<<<<<< ours\nstages: {}\n", ["line 2: mapping values are not allowed in this context"]),
-        ("stages:\n<<<<<<< ours\n  a: {}\n=======\n>>>>>>> b\n", ["line 3: could not find"]),
+        ("<<<<<<< ours\nstages: {}\n", ["line 1: a conflict marker: a merge is not finished"]),
+        ("stages:\n<<<<<<< ours\n  a: {}\n=======\n>>>>>>> b\n", ["line 2: a conflict marker"]),
     ],
 )  # fmt: skip
 def test_a_malformed_lock_is_told_with_all_faults(
@@ -143,6 +145,6 @@ def test_a_conflicted_lock_stops_a_fetch(
 
     told = capsys.readouterr().err
     assert code == 2
-    assert told.startswith("error: dvc.lock: 1 fault\n  line 2: ")
-    assert "  Next: `git checkout dvc.lock`" in told
+    assert told.startswith("error: dvc.lock: 1 fault\n  line 1: a conflict marker: ")
+    assert "`git checkout HEAD dvc.lock models.dvc models.json`" in told
     assert (world.requests, clone.tree(), clone.read("dvc.lock")) == ([], {}, conflicted)

@@ -19,6 +19,7 @@ from scripts.console.errors import DiskError
 from scripts.files import digests
 from scripts.storage.cache import Cache
 from tests.download.transfers import md5
+from tests.world import clones
 from tests.world.checkpoints import files
 from tests.world.processes import without_root
 
@@ -291,11 +292,10 @@ def test_a_file_without_a_pin_is_trusted_in_its_place(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
     """First use: its hashes are printed, and nothing is downloaded."""
-    lock = clone.read("dvc.lock").decode()
-    (clone.root / "dvc.lock").write_text(lock.replace(f"path: {PATH}", "path: models/other"))
+    clones.unpin(clone.root, f"fetch@{NAME}")
     put(clone, b"whatever")
 
-    code = fetch.main([NAME])
+    code = fetch.main(["--trust-first-use", NAME])
 
     printed = capsys.readouterr().out
     assert (code, world.requests) == (0, [])

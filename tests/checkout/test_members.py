@@ -12,6 +12,7 @@ from scripts import fetch
 from tests.conftest import SCALE
 from tests.files import hostile
 from tests.files.hostile import CASES, MODEL
+from tests.world import clones
 from tests.world.checkpoints import ARCHIVES, archive, files, members
 from tests.world.formats import tar_gz_of, zip_of
 from tests.world.processes import killed_at
@@ -31,14 +32,10 @@ def suffixes(clone: TestClone) -> set[str]:
     return {path.suffix for path in (clone.root / ".dvc/tmp/fetch").iterdir()}
 
 
-def unpin(clone: TestClone, stage: str) -> None:
-    """Remove a stage from dvc.lock, as before its first use."""
-    lock = clone.read("dvc.lock").decode()
-    before, _, after = lock.partition(f"  {stage}:\n")
-    rest = after.splitlines(keepends=True)
-    while rest and rest[0].startswith("    "):
-        rest.pop(0)
-    (clone.root / "dvc.lock").write_text(before + "".join(rest))
+def unpin(clone: TestClone, stage: str) -> list[str]:
+    """Take the pins of a stage; return the words that fetch it all the same."""
+    clones.unpin(clone.root, stage)
+    return ["--trust-first-use", stage.removeprefix("unpack_")]
 
 
 # tests/files refuses every case; what a refusal leaves behind is the same for all of a kind.
@@ -80,9 +77,9 @@ def test_an_archive_with_a_wrong_sha256_is_not_opened(
 
 def test_the_first_use_of_members_is_reported(clone: TestClone, capsys: Capture) -> None:
     """Their hashes are printed, and the files are in place for DVC to record."""
-    unpin(clone, "unpack_raft")
+    trusting = unpin(clone, "unpack_raft")
 
-    assert fetch.main(["raft"]) == 0
+    assert fetch.main(trusting) == 0
 
     assert clone.tree() == RAFT
     assert capsys.readouterr().out.count("first use: no pin yet") == 5
@@ -92,13 +89,13 @@ def test_members_whose_names_differ_in_a_slash_are_two_files(
     clone: TestClone, world: World
 ) -> None:
     """Before they are installed, a/b and a-b do not share a path."""
-    unpin(clone, "unpack_pips")
+    trusting = unpin(clone, "unpack_pips")
     params, flat = clone.root / "params.yaml", MODEL.replace("/", "-")
     added = f"    - member: {flat}\n      path: models/pips_ckpts/b.pth\n  pips_plus_plus:\n"
     params.write_text(params.read_text().replace("  pips_plus_plus:\n", added, 1))
     world.publish(ARCHIVES["pips"], tar_gz_of({MODEL: b"one", flat: b"two"}))
 
-    assert fetch.main(["pips"]) == 0
+    assert fetch.main(trusting) == 0
     assert clone.tree() == {PIPS: b"one", "models/pips_ckpts/b.pth": b"two"}
 
 
@@ -106,21 +103,21 @@ def test_the_name_of_a_member_may_be_longer_than_a_file_name(
     clone: TestClone, world: World
 ) -> None:
     """No file on the disk gets its name."""
-    unpin(clone, "unpack_pips")
+    trusting = unpin(clone, "unpack_pips")
     params, name = clone.root / "params.yaml", "m" * 300
     params.write_text(params.read_text().replace(MODEL, name, 1))
     world.publish(ARCHIVES["pips"], tar_gz_of({name: b"weights"}))
 
-    assert fetch.main(["pips"]) == 0
+    assert fetch.main(trusting) == 0
     assert clone.tree() == {PIPS: b"weights"}
 
 
 def test_a_full_disk_during_extraction_keeps_the_archive(clone: TestClone, world: World) -> None:
     """RLIMIT_FSIZE allows the small archive and stops the large member."""
-    unpin(clone, "unpack_pips")
+    trusting = unpin(clone, "unpack_pips")
     world.publish(ARCHIVES["pips"], zip_of({hostile.MODEL: bytes(300_000)}))
     limit = (100_000, 100_000)
-    words = [sys.executable, "-m", "scripts.fetch", "pips"]
+    words = [sys.executable, "-m", "scripts.fetch", *trusting]
 
     done = clone.run(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
 
@@ -130,7 +127,7 @@ def test_a_full_disk_during_extraction_keeps_the_archive(clone: TestClone, world
     assert (clone.tree(), clone.objects()) == ({}, {})
     assert suffixes(clone) & {".part", ".member"} == {".part"}
     world.clear()
-    assert fetch.main(["pips"]) == 0
+    assert fetch.main(trusting) == 0
     assert clone.read(PIPS) == bytes(300_000)
 
 

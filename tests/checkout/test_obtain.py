@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from scripts import fetch
-from tests.world import Fault
+from tests.world import Fault, clones
 from tests.world.checkpoints import DRIVE, files
 from tests.world.processes import killed_at
 
@@ -32,10 +32,10 @@ class Usage(NamedTuple):
     free: int
 
 
-def unpinned(clone: TestClone) -> None:
-    """Remove the pin of PATH from the lock."""
-    lock = clone.read("dvc.lock").decode()
-    (clone.root / "dvc.lock").write_text(lock.replace(f"path: {PATH}", "path: models/other"))
+def unpinned(clone: TestClone) -> list[str]:
+    """Take the pin of PATH; return the words that fetch it all the same."""
+    clones.unpin(clone.root, f"fetch@{NAME}")
+    return ["--trust-first-use", NAME]
 
 
 @pytest.mark.parametrize(
@@ -133,15 +133,15 @@ def test_the_error_states_the_bytes_that_are_kept(
 ) -> None:
     """They are not downloaded again."""
     url = "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth"
-    unpinned(clone)
+    trusting = unpinned(clone)
     world.publish(url, bytes(3 << 20))
     world.fault(f"GET {url}", Fault.none(), Fault.status(404) | Fault.delay(1))
 
-    assert fetch.main([NAME]) == 1
+    assert fetch.main(trusting) == 1
 
     assert "1,048,576 bytes are kept for the next run" in capsys.readouterr().err
     world.clear()
-    assert fetch.main([NAME]) == 0
+    assert fetch.main(trusting) == 0
     assert world.served() == 2 << 20
     assert clone.tree() == {PATH: bytes(3 << 20)}
 
@@ -173,9 +173,9 @@ def test_a_missing_source_is_a_usage_error(clone: TestClone, world: World, capsy
 
 def test_first_use_is_reported(clone: TestClone, capsys: Capture) -> None:
     """Without a pin the bytes are trusted, and their hashes printed."""
-    unpinned(clone)
+    trusting = unpinned(clone)
 
-    assert fetch.main([NAME]) == 0
+    assert fetch.main(trusting) == 0
 
     said = capsys.readouterr().out
     assert "first use: no pin yet" in said

@@ -64,25 +64,25 @@ def test_an_archive_needs_a_member() -> None:
 def test_a_source_is_what_dvc_writes(
     url: str, clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The import-url file and .gitignore are DVC's own, byte by byte; a long URL is folded."""
-    texts = entry.render(clone.root, of(url))
+    """It is DVC's own, byte by byte; a long URL is folded. A pattern ignores what DVC downloads."""
+    texts, ignored = entry.render(clone.root, of(url)), clone.read("sources/.gitignore")
 
     dvc(capsys, "--cd", "sources", "import-url", "--no-exec", url, "new_v2")
 
     assert {n: clone.read(n).decode() for n in texts if n.startswith("sources/")} == {
         "sources/new_v2.dvc": texts["sources/new_v2.dvc"],
-        "sources/.gitignore": texts["sources/.gitignore"],
     }
+    dvc(capsys, "remove", "new_v2.dvc")  # in sources/, where DVC has gone
+    assert clone.read("sources/.gitignore") == ignored
+    (clone.root / "sources/new_v2").write_text("downloaded")
+    assert clone.run("git", "status", "--porcelain").stdout == ""
 
 
 def test_lines_are_added_and_none_changes(clone: TestClone) -> None:
-    """In what people write; a list without a last line end gets one."""
-    ignored = clone.root / "sources/.gitignore"
-    ignored.write_text(ignored.read_text().rstrip("\n"))
-
+    """In what people write."""
     texts = entry.render(clone.root, of(member="inner/w.pth", url=f"{URL}.zip"))
 
-    for name in ("params.yaml", "dvc.yaml", "sources/.gitignore"):
+    for name in ("params.yaml", "dvc.yaml"):
         new = iter(texts[name].splitlines())
         assert all(line in new for line in clone.read(name).decode().splitlines())
     stages = texts["dvc.yaml"]

@@ -84,7 +84,7 @@ def test_without_a_pin_nothing_is_resumed(
     clone: TestClone, world: World, capsys: Capture, unfinished: Path
 ) -> None:
     """A mix of two versions would not be detected."""
-    transfers.unpin(clone)
+    transfers.unpin(clone, f"fetch@{NAME}")
     unfinished.rename(unfinished.with_name(f"{NAME}.driveabcdefgh.part"))
 
     run = attempt(clone, capsys, NAME)

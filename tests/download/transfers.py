@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts import fetch
+from scripts.catalogue import lock as sealing
 from scripts.download.ranges import RangeDownload
 from scripts.files.digests import Hashing
+from tests.world import clones
 from tests.world.checkpoints import FBAI
 
 if TYPE_CHECKING:
@@ -62,11 +64,12 @@ def pin(clone: TestClone, data: bytes, *, size: bool = True, path: str = PATH) -
     lock.write_text(text)
     sha256 = rf"(    path: {re.escape(path)}\n)    sha256: .*\n"
     params.write_text(re.sub(sha256, r"\g<1>", params.read_text()))
+    sealing.write(clone.root)
 
 
-def unpin(clone: TestClone) -> None:
-    """Remove every pin, as for a new checkpoint."""
-    (clone.root / "dvc.lock").unlink()
+def unpin(clone: TestClone, stage: str = f"fetch@{NAME}") -> None:
+    """Remove the pin of a stage's files, as for a new checkpoint."""
+    clones.unpin(clone.root, stage)
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,14 @@ class Attempt:
 
 def attempt(clone: TestClone, capsys: pytest.CaptureFixture[str], name: str = NAME) -> Attempt:
     """Fetch in this process; no thread is left, no secret is shown, the lock is unchanged."""
-    lock = clone.read("dvc.lock") if (clone.root / "dvc.lock").exists() else b""
+    lock = clone.read("dvc.lock")
+    trusted = f"fetch@{name}:".encode() not in lock and f"unpack_{name}:".encode() not in lock
     capsys.readouterr()
-    code = fetch.main([name])
+    code = fetch.main(["--trust-first-use", name] if trusted else [name])
     out, err = capsys.readouterr()
     assert_no_threads()
     assert not re.search("Traceback|X-Amz|Signature|rlkey|confirm=", out + err)
-    assert lock == (clone.read("dvc.lock") if lock else b"")
+    assert lock == clone.read("dvc.lock")
     return Attempt(code, out, err)
 
 

@@ -9,12 +9,13 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from scripts.catalogue import lock, sources
+from scripts.catalogue import inventory, lock, pins, sources
 from tests.world import forks
 from tests.world.checkpoints import PAPER, files, published
 
@@ -103,8 +104,6 @@ def copy(target: Path, catalogue: Path = PAPER) -> None:
             shutil.copy2(catalogue / name, target / name)
         for source in [*(catalogue / "sources").glob("[!.]*.dvc")]:
             shutil.copy2(source, target / "sources")
-        ignored = sorted(f"/{path.stem}\n" for path in (catalogue / "sources").glob("[!.]*.dvc"))
-        (target / "sources/.gitignore").write_text("".join(ignored))
 
 
 def _is_machinery(name: str) -> bool:
@@ -135,6 +134,29 @@ def pin(root: Path, scale: int) -> None:
                 out.update({"size": len(data)} if "size" in out else {})
     _dump(root / "dvc.lock", held)
     lock.write(root)
+
+
+def unpin(root: Path, *stages: str) -> None:
+    """Make the files of these stages ones that have never had a pin."""
+    held, catalogue = _load(root / "dvc.lock"), _load(root / "params.yaml")
+    gone = set()
+    for name in stages:
+        gone |= {out["path"] for out in held["stages"].pop(name).get("outs", [])}
+    members = [each["members"] for each in catalogue.get("archives", {}).values()]
+    for file in chain(catalogue["checkpoints"].values(), *members):
+        if file["path"] in gone:
+            file.pop("sha256", None)
+    for name in catalogue.get("archives", {}):
+        if f"unpack_{name}" not in held["stages"]:
+            catalogue["archives"][name].pop("sha256", None)
+    _dump(root / "dvc.lock", held)
+    _dump(root / "params.yaml", catalogue)
+    known = pins.read(root / "dvc.lock")
+    (root / "models.json").write_text(inventory.render(root))
+    seal = _load(root / "models.dvc")
+    tree = {path: pin for path, pin in known.items() if path.startswith("models/")}
+    seal["deps"][0]["md5"] = lock.tree_md5(tree)
+    _dump(root / "models.dvc", seal)
 
 
 def template(folder: Path, scale: int, catalogue: Path = PAPER) -> Path:
