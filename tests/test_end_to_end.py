@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts.download import partial
+from tests.download import transfers
 from tests.world import Fault, World
 from tests.world import clones as making
 from tests.world.checkpoints import files, published
@@ -87,12 +88,6 @@ def replaced(clone: TestClone, name: str, old: str, new: str) -> None:
     text = clone.read(name).decode()
     assert old in text
     (clone.root / name).write_text(text.replace(old, new))
-
-
-def forgotten(clone: TestClone) -> None:
-    """Drop the stage of SAM's ViT-B from the lock, as if it were new."""
-    text = clone.read("dvc.lock").decode()
-    (clone.root / "dvc.lock").write_text(re.sub(r"  fetch@sam_vit_b:\n(?:   .*\n)+", "", text))
 
 
 def seal_of(clone: TestClone) -> str:
@@ -369,12 +364,13 @@ def test_ctrl_c_stops_without_a_traceback_and_a_rerun_resumes(
 ) -> None:
     """SIGINT reaches DVC and our command alike; whole blocks are not fetched again."""
     data = bytes(4 << 20)
-    forgotten(clone)
+    transfers.pin(clone, data, path=SAM)
+    part = clone.root / f".dvc/tmp/fetch/{transfers.md5(data)}.part"
     world.publish(SAM_URL, data)
     world.fault(f"GET {SAM_URL}", Fault.none(), Fault.stall(0))
 
     with started(clone, "dvc", "repro", "fetch@sam_vit_b") as run:
-        until(lambda: partial.kept(clone.root / ".dvc/tmp/fetch/sam_vit_b.part") == 1 << 20)
+        until(lambda: partial.kept(part) == 1 << 20)
         os.killpg(run.pid, signal.SIGINT)
         _, error = run.communicate(timeout=20)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts.catalogue import lock
 from scripts.catalogue.params import Network
 from scripts.catalogue.pins import Pin
 from scripts.console.errors import SourceError
@@ -296,6 +297,7 @@ def test_a_wrong_sha256_alone_is_found(clone: TestClone, world: World, capsys: C
     params = clone.root / "params.yaml"
     digest = hashlib.sha256(files(10_000)[path]).hexdigest()
     params.write_text(params.read_text().replace(digest, "0" * 63 + "f"))
+    lock.write(clone.root)
 
     run = attempt(clone, capsys, name)
 
