@@ -5,7 +5,7 @@ VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 unexport PYTHONPATH
 
-.PHONY: help minimal complete demo test bench scale torture lint lock clean
+.PHONY: help minimal complete demo test coverage bench scale torture lint lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ demo: $(VENV)/installed-dev ## Run the whole workflow against publishers on loop
 	python -m tests.sampt.demo
 
 test: lint ## Run lint, type checks and tests, installing what is missing
+	python -m pytest -n auto --dist worksteal
+
+coverage: $(VENV)/installed-dev ## Run the tests with branch coverage, in twice the time
 	python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 bench: $(VENV)/installed-bench ## Compare with other tools (needs nginx, aria2, wget, curl)

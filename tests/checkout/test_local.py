@@ -180,11 +180,11 @@ def test_what_is_no_file_is_neither_read_nor_moved(
         os.mkfifo(path)
     else:
         path.symlink_to("/dev/zero")
+    words = [NAME] if pinned else ["--trust-first-use", NAME]
     if not pinned:
-        lock = clone.read("dvc.lock").decode()
-        (clone.root / "dvc.lock").write_text(lock.replace(f"path: {PATH}", "path: models/other"))
+        clones.unpin(clone.root, f"fetch@{NAME}")
 
-    code = fetch.main([NAME])
+    code = fetch.main(words)
 
     err = capsys.readouterr().err
     assert (code, world.requests) == (1, [])
