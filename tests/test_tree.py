@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -132,13 +133,14 @@ def test_a_stray_empty_folder_fails(full: TestClone, capsys: pytest.CaptureFixtu
         lambda _: None,
         lambda path: path.symlink_to("nowhere"),
         lambda path: path.mkdir(),
+        os.mkfifo,
     ],
-    ids=["nothing", "broken link", "folder"],
+    ids=["nothing", "broken link", "folder", "FIFO"],
 )
 def test_a_missing_file_fails(
     spoil: object, full: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A link to nowhere or a folder is no file; and the empty folder above is no stray."""
+    """A link to nowhere, a folder or a FIFO is no file; and the empty folder above is no stray."""
     before = state(full)
     (full.root / SAM).unlink()
     assert callable(spoil)

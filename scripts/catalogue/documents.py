@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7}) ", re.MULTILINE)
 _MERGE = (
-    "Next: keep the entries of both sides in params.yaml and dvc.yaml, without the marker lines;",
-    "then `git checkout HEAD dvc.lock models.dvc models.json` and `python -m scripts.seal`:",
-    "it takes the pins of the other side from its commit. Then `git add -u` and `git commit`.",
+    "Next: in params.yaml and dvc.yaml, take one side (`git checkout --ours FILE`) and add the",
+    "other side's entry to it: git may have mixed the lines of two entries. Then",
+    "`git checkout HEAD dvc.lock models.dvc models.json` and `python -m scripts.seal`: it takes",
+    "the other side's pins from its commit. Then `git add -u` and `git commit`.",
 )
 _DEPTH = 100  # levels; libyaml's composer recurses in C and would end the process
 

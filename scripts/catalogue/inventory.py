@@ -41,7 +41,7 @@ def check(root: Path, holds: Catalogue) -> None:
     found = names(root)
     folders = {f"{folder}/" for path in holds.files for folder in PurePosixPath(path).parents}
     stray = sorted(found - holds.files.keys() - folders)
-    missing = sorted(p for p in holds.files if p not in found or not (root / p).exists())
+    missing = sorted(p for p in holds.files if p not in found or not is_file(root / p))
     if not stray and not missing:
         return
     raise CheckpointError(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 JOURNAL, LOCK = ".dvc/tmp/change.json", ".dvc/tmp/change.lock"
 BEGUN, DONE = "begun", "done"
-_ONLY_NEW = "sources/"  # a download writes its new source alone; nobody need wait for it
+_ONLY_NEW = "sources/"  # a download writes its new source alone; no command waits for it
 
 
 @dataclass

@@ -75,7 +75,7 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def dangles(path: Path) -> bool:
-    """Tell whether a path is a link to what does not exist; raise OSError if nobody can tell."""
+    """Tell whether a path is a link to what does not exist; raise OSError if that is unknown."""
     return _mode(path) is None and path.is_symlink()
 
 

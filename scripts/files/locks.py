@@ -30,7 +30,7 @@ def held(path: Path, name: str, *, wait: bool) -> Iterator[bool]:
         if fd is not None:
             with suppress(OSError):
                 if _is_at(fd, path):
-                    path.unlink()  # before the release: nobody can hold a file that goes
+                    path.unlink()  # before the release: no process can hold a file that goes
             os.close(fd)
 
 
