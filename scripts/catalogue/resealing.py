@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import artifacts, documents, history, params, pins, sources, witnesses
+from scripts.catalogue import (
+    artifacts,
+    documents,
+    history,
+    inventory,
+    params,
+    pins,
+    sources,
+    witnesses,
+)
 from scripts.catalogue.inventory import INVENTORY
 from scripts.catalogue.lock import LOCK
 from scripts.catalogue.params import TREE
@@ -30,6 +39,7 @@ def believed(root: Path) -> dict[str, Pin]:
     Of a path that models.json of the last commit or of a merge parent lists, that md5 is believed
     and no other. Of a new path, params.yaml, dvc.lock and sources/ must agree. A sha256 or a file
     that a commit has may go only where params.yaml is committed, or nothing else names the file.
+    What repin has written, and no commit has yet, agrees in all files, and is believed.
     """
     known = list(history.sealed(root))
     if not known:  # no git, or no commit
@@ -38,13 +48,27 @@ def believed(root: Path) -> dict[str, Pin]:
     document = documents.load(root / LOCK)
     witnesses.sealed_tree(root)  # raises if models.dvc is damaged
     faults = [*witnesses.sizeless_end(document), *_lost(root, holds)]
+    agreed = _agreed(root, holds, pinned)
+    known += [agreed]
     for entry in holds.published.values():
         faults += _settle(root, entry, pinned, known)
-    if history.read(root, "HEAD", "params.yaml") != (root / "params.yaml").read_bytes():
+    if (
+        not agreed
+        and history.read(root, "HEAD", "params.yaml") != (root / "params.yaml").read_bytes()
+    ):
         faults += _changed(holds, known, *witnesses.recorded(document))
     if faults:
         raise CatalogueError("the catalogue", faults, *_NEXT)
     return pinned
+
+
+def _agreed(root: Path, holds: Catalogue, pinned: Mapping[str, Pin]) -> Mapping[str, Pin]:
+    """Return what models.json lists if all files of the catalogue agree on it, else nothing."""
+    try:
+        witnesses.check(root, holds, pinned)
+        return inventory.listed(root) or {}
+    except CatalogueError:
+        return {}
 
 
 def _settle(

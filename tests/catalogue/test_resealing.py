@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from scripts import fetch, import_url, seal
+from scripts import fetch, import_url, repin, seal
 from scripts.catalogue import history, lock, pins
 from scripts.catalogue.pins import Pin
 from tests.catalogue.test_witnesses import SAM, drop, edit
@@ -77,6 +77,19 @@ def test_a_sha256_is_dropped_by_a_commit_alone(clone: TestClone, capsys: Capture
     assert f"{SAM}: sha256 None in params.yaml, " in refused.err
     assert "raft: sha256 None in params.yaml, " in refused.err
     assert run(seal.main, capsys).out.endswith("up to date\n")
+
+
+def test_a_new_pin_is_believed_before_its_commit(clone: TestClone, capsys: Capture) -> None:
+    """All files of the catalogue agree on it, as repin leaves them."""
+    own = clone.root.parent / "own.pth"
+    own.write_bytes(b"another release")
+    assert run(repin.main, capsys, "sam_vit_b", "--from", str(own), "--accept").code == 0
+    before = state(clone)
+
+    done = run(seal.main, capsys)
+
+    assert done.out == "dvc.lock, models.dvc and models.json are up to date\n"
+    assert state(clone) == before
 
 
 def test_half_an_import_is_refused(clone: TestClone, capsys: Capture) -> None:
