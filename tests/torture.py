@@ -105,6 +105,7 @@ class Torture:
         with self._fresh() as clone:
             params = clone.root / "params.yaml"
             text = re.sub(r"window: \d+", "window: 2", params.read_text())
+            text = re.sub(r"least_rate: \d+", "least_rate: 100000", text)
             params.write_text(re.sub(r"retries: \d+", "retries: 1", text))
             self.world.fault("*", Fault.slow(1))
             process = self._start(clone, words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ from scripts.files.disk import check_room, disk_error, disk_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Self
 
     from scripts.catalogue.params import Network
     from scripts.download.request import Request
     from scripts.files.digests import Digest
 
 _UNPINNED = ContextVar("unpinned", default=False)  # no pin decides what this thread downloads
+_CHUNK = 512 << 10  # bytes that gdown gathers before it reports them
 _QUOTA = "the daily download quota of the file is exceeded"
 _PRIVATE = "the file is private or was removed, or Google Drive is unavailable"
 
@@ -58,12 +61,39 @@ class _StaleError(SourceError):
 
 
 class _Progress:
-    """The callback of gdown, called with the bytes so far and in total."""
+    """The callback of gdown, called with the bytes so far and in total.
 
-    def __init__(self, request: Request) -> None:
+    A thread keeps watch: if no chunk arrives for as long as the least rate takes for one, or for
+    the window if that is longer, all connections are closed.
+    """
+
+    def __init__(self, request: Request, network: Network) -> None:
         self._bar, self._seen = request.bar, -1
+        rate = network.least_rate
+        self._patience = max(network.window, network.timeout, _CHUNK / rate) if rate else None
+        self._moved, self._ended = threading.Event(), False
+        self.connections: list[Connections] = []
+        self.stalled = ""
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended = True
+        self._moved.set()
+
+    def _watch(self) -> None:
+        while self._moved.wait(self._patience):
+            if self._ended:
+                return
+            self._moved.clear()
+        self.stalled = f"{DRIVE}: sent less than {_CHUNK:,} bytes in {self._patience:,.0f} s"
+        for opened in self.connections:
+            opened.abort()
 
     def __call__(self, done: int, total: int | None) -> None:
+        self._moved.set()
         if self._seen < 0:
             self._bar.start(total, done)
         else:
@@ -97,10 +127,13 @@ def _session(*, user_agent: str, **_: Any) -> tuple[requests.Session, str]:  # n
     session = GuardedSession(f"https://{DRIVE}/")
     connections = Connections(1)
     connections.public = _UNPINNED.get()
+    _PROGRESS.get().connections.append(connections)
     session.mount("https://", connections)
     session.headers["User-Agent"] = user_agent
     return session, ""
 
+
+_PROGRESS: ContextVar[_Progress] = ContextVar("progress")  # of the download of this thread
 
 # gdown follows every redirect, and accepts no session; `gdown.download` is its function.
 vars(sys.modules["gdown.download"])["_get_session"] = _session
@@ -108,12 +141,24 @@ vars(sys.modules["gdown.download"])["_get_session"] = _session
 
 def _download(url: str, part: Path, request: Request, network: Network) -> Digest:
     _UNPINNED.set(request.pin is None)
+    progress = _Progress(request, network)
+    _PROGRESS.set(progress)
+    try:
+        with progress:
+            return _run(url, part, request, network, progress)
+    except SourceError as error:
+        if progress.stalled:
+            raise SourceError(progress.stalled, host_down=True) from error
+        raise
+
+
+def _run(url: str, part: Path, request: Request, network: Network, progress: _Progress) -> Digest:
     with http_errors(DRIVE):
         try:
             gdown.download(
                 url, str(part), quiet=True, resume=True, use_cookies=False,
                 retries=network.retries, timeout=(10.0, network.timeout), verify=authorities(),
-                progress=_Progress(request),
+                progress=progress,
             )  # fmt: skip
         except FileURLRetrievalError as error:
             reason = _QUOTA if "Too many users" in str(error) else _PRIVATE

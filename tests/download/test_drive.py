@@ -126,3 +126,13 @@ def test_a_transfer_that_is_always_interrupted_fails(
     run = attempt(clone, capsys, NAME)
 
     assert_failed(clone, run, world, "drive.google.com: ")
+
+
+def test_a_drip_is_given_up(clone: TestClone, world: World, capsys: Capture) -> None:
+    """The least rate counts for what gdown reads, too: a chunk of 512 KiB at a time."""
+    transfers.limit(clone, least_rate=1_000_000, window=1)
+    world.fault(FILE, Fault.slow(20))
+
+    run = attempt(clone, capsys, NAME)
+
+    assert_failed(clone, run, world, "drive.google.com: sent less than 524,288 bytes in 1 s")
