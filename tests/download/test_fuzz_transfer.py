@@ -143,7 +143,7 @@ def test_no_journal_gives_a_wrong_byte(world: World, folder: Path) -> None:
     """Neither noise nor one that is nearly valid, beside a file of zeros; some are accepted."""
     accepted = []
 
-    @settings(SETTINGS, max_examples=40)
+    @settings(SETTINGS, max_examples=60, derandomize=True)  # some must be accepted
     @given(st.data())
     def each(data: st.DataObject) -> None:
         world.clear()
