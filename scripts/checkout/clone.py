@@ -84,5 +84,6 @@ class Clone:
 
         Without `wait` this yields False if another one holds it. Raises DiskError.
         """
-        with locks.held(self.cache.temporary / f"{key}.lock", key, wait=wait) as mine:
+        path, busy = self.cache.temporary / f"{key}.lock", "another process is at work on it"
+        with locks.held(path, f"{key}: {busy}", wait=wait) as mine:
             yield mine

@@ -7,11 +7,10 @@ has edited since is left alone. Whoever holds the lock beside it is the living p
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
@@ -19,12 +18,13 @@ from typing import TYPE_CHECKING
 
 from scripts.console.errors import DiskError, UsageError
 from scripts.console.progress import note
-from scripts.files import digests
+from scripts.files import digests, locks
 from scripts.files.disk import disk_errors, is_file, replace, unfinished
 from scripts.storage.cache import Cache, move
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 JOURNAL, LOCK = ".dvc/tmp/change.json", ".dvc/tmp/change.lock"
@@ -151,33 +151,9 @@ def remove(root: Path) -> None:
         (root / JOURNAL).unlink(missing_ok=True)
 
 
-@contextmanager
-def locked(root: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the lock of the catalogue; yield False if another process has it, and `wait` is not.
-
-    The system releases the lock when the process ends, even if it is killed.
-    """
-    path = root / LOCK
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        with disk_errors(path):
-            ours = _lock(fd, wait=wait)
-        yield ours
-    finally:
-        os.close(fd)
-
-
-def _lock(fd: int, *, wait: bool) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        if wait:
-            note("another command is changing the catalogue; waiting")
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        return wait
-    return True
+def locked(root: Path, *, wait: bool = True) -> AbstractContextManager[bool]:
+    """Hold the lock of the catalogue; yield False if another process has it, and `wait` is not."""
+    return locks.held(root / LOCK, "another command is changing the catalogue", wait=wait)
 
 
 def read(path: Path) -> str | None:

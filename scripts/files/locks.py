@@ -16,25 +16,32 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held(path: Path, name: str, *, wait: bool) -> Iterator[bool]:
+def held(path: Path, busy: str, *, wait: bool) -> Iterator[bool]:
     """Hold the lock file `path`, or yield False if another holds it and there is no `wait`.
 
-    The system releases the lock when the process ends, even if it is killed. Raises DiskError.
+    `busy` says what another is doing: the user reads it before this waits. The system releases
+    the lock when the process ends, even if it is killed. Raises DiskError.
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd = _acquire(path, name, wait=wait)
+        fd = _acquire(path, busy, wait=wait)
     try:
         yield fd is not None
     finally:
         if fd is not None:
-            with suppress(OSError):
-                if _is_at(fd, path):
-                    path.unlink()  # before the release: no process can hold a file that goes
-            os.close(fd)
+            _release(fd, path)
 
 
-def _acquire(path: Path, name: str, *, wait: bool) -> int | None:
+def _release(fd: int, path: Path) -> None:
+    try:
+        with suppress(OSError):
+            if _is_at(fd, path):
+                path.unlink()  # before the release: no process can hold a file that goes
+    finally:
+        os.close(fd)
+
+
+def _acquire(path: Path, busy: str, *, wait: bool) -> int | None:
     told = False
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -42,7 +49,7 @@ def _acquire(path: Path, name: str, *, wait: bool) -> int | None:
             free = _try(fd)
             if not free and wait:
                 if not told:
-                    note(f"{name}: another process is at work on it; waiting")
+                    note(f"{busy}; waiting")
                 told = True
                 fcntl.flock(fd, fcntl.LOCK_EX)
             if (free or wait) and _is_at(fd, path):

@@ -47,7 +47,7 @@ def test_who_waited_for_a_file_that_went_takes_the_new_one(
     def work() -> None:
         nonlocal inside
         for _ in range(20):
-            with locks.held(path, "key", wait=True):
+            with locks.held(path, "key: another process is at work on it", wait=True):
                 inside += 1
                 most.append(inside)
                 time.sleep(0.0005)
