@@ -51,7 +51,12 @@ def read(lock: Path) -> dict[str, Pin]:
     Looked up by path, a pin survives the renaming of its catalogue entry. A missing dvc.lock
     holds no pins. Raises CatalogueError with all faults if it cannot be read.
     """
-    return of(load(lock, ended=True), lock.name) if lock.exists() else {}
+    return of(document(lock), lock.name)
+
+
+def document(lock: Path) -> Any:  # noqa: ANN401 - a yaml document is any data
+    """Return dvc.lock as plain data, without a stage if it is missing; raise CatalogueError."""
+    return load(lock, ended=True) if lock.exists() else {"stages": {}}
 
 
 def of(document: object, where: str) -> dict[str, Pin]:

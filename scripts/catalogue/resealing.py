@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import (
     artifacts,
-    documents,
     history,
     inventory,
     params,
@@ -44,11 +43,11 @@ def believed(root: Path) -> dict[str, Pin]:
     known = list(history.sealed(root))
     if not known:  # no git, or no commit
         return witnesses.read(root)[1]
-    holds, pinned = params.read(root / "params.yaml"), pins.read(root / LOCK)
-    document = documents.load(root / LOCK)
+    holds, document = params.read(root / "params.yaml"), pins.document(root / LOCK)
+    pinned = pins.of(document, LOCK)
     witnesses.sealed_tree(root)  # raises if models.dvc is damaged
     faults = [*witnesses.sizeless_end(document), *_lost(root, holds)]
-    agreed = _agreed(root, holds, pinned)
+    agreed = _agreed(root, holds, document)
     known += [agreed]
     for entry in holds.published.values():
         faults += _settle(root, entry, pinned, known)
@@ -62,10 +61,10 @@ def believed(root: Path) -> dict[str, Pin]:
     return pinned
 
 
-def _agreed(root: Path, holds: Catalogue, pinned: Mapping[str, Pin]) -> Mapping[str, Pin]:
+def _agreed(root: Path, holds: Catalogue, document: Any) -> Mapping[str, Pin]:  # noqa: ANN401
     """Return what models.json lists if all files of the catalogue agree on it, else nothing."""
     try:
-        witnesses.check(root, holds, pinned)
+        witnesses.check(root, holds, document)
         return inventory.listed(root) or {}
     except CatalogueError:
         return {}

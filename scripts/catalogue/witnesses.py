@@ -8,7 +8,7 @@ files in all of them, and the hash of the whole in models.dvc.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import documents, history, inventory, lock, params, pins
@@ -40,14 +40,18 @@ _FIRST_USE = (
 
 
 def check(
-    root: Path, holds: Catalogue, pinned: Mapping[str, Pin], *, first_use: Collection[str] = ()
+    root: Path,
+    holds: Catalogue,
+    document: Any,  # noqa: ANN401 - a yaml document is any data
+    *,
+    first_use: Collection[str] = (),
 ) -> None:
     """Raise CatalogueError unless every file has a pin and all that is recorded agrees.
 
-    `holds` and `pinned` are what params.yaml and dvc.lock say. The entries that `first_use` names
-    may have no pin, if nothing has recorded one; a sha256 in params.yaml alone is a pin, too.
+    `holds` is what params.yaml says, `document` that of dvc.lock. The entries that `first_use`
+    names may have no pin, if nothing has recorded one; a sha256 in params.yaml alone is a pin, too.
     """
-    found = _Found(root, holds, pinned, inventory.listed(root))
+    found = _Found(root, holds, document, pins.of(document, LOCK), inventory.listed(root))
     allowed = {file.path for name in first_use for file in holds.published[name].files}
     if lacking := [path for path in found.lacking() if path in found.known or path not in allowed]:
         committed = history.locked(root, "HEAD").keys() >= set(lacking)
@@ -59,9 +63,9 @@ def check(
 
 def read(root: Path) -> tuple[Catalogue, dict[str, Pin]]:
     """Return what params.yaml and dvc.lock say; raise CatalogueError as `check` does."""
-    holds, pinned = params.read(root / "params.yaml"), pins.read(root / LOCK)
-    check(root, holds, pinned)
-    return holds, pinned
+    holds, document = params.read(root / "params.yaml"), pins.document(root / LOCK)
+    check(root, holds, document)
+    return holds, pins.of(document, LOCK)
 
 
 def check_sealed(root: Path, holds: Catalogue) -> None:
@@ -124,14 +128,9 @@ class _Found:
 
     root: Path
     holds: Catalogue
+    document: Any  # of dvc.lock
     pinned: Mapping[str, Pin]
     listed: Mapping[str, Pin] | None  # None: models.json is missing or damaged
-    document: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        path = self.root / LOCK
-        read = documents.load(path, ended=True) if path.exists() else {"stages": {}}
-        object.__setattr__(self, "document", read)
 
     @property
     def known(self) -> dict[str, Pin]:

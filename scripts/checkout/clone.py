@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import params, pins, witnesses
 from scripts.catalogue.inventory import INVENTORY
+from scripts.catalogue.lock import LOCK
 from scripts.catalogue.pins import Pin
 from scripts.checkout import journal
 from scripts.console.errors import UsageError
@@ -44,13 +45,19 @@ class Clone:
 
         Raises UsageError, CatalogueError or DiskError.
         """
+        return cls._read(root)[0]
+
+    @classmethod
+    def _read(cls, root: Path) -> tuple[Clone, Any]:
+        """Return the clone, and the document of its lock."""
         if not (root / ".dvc").is_dir():
             raise UsageError(f"{root} is not the root of the repository: it has no .dvc folder")
         journal.recover(root)
-        holds = params.read(root / "params.yaml")
-        pinned = pins.read(root / "dvc.lock")
+        holds, document = params.read(root / "params.yaml"), pins.document(root / LOCK)
+        pinned = pins.of(document, LOCK)
         pinned.pop(INVENTORY, None)  # it is in git, not on a remote
-        return cls(root, holds, pinned, Cache(root), TransferLimits(holds.network))
+        clone = cls(root, holds, pinned, Cache(root), TransferLimits(holds.network))
+        return clone, document
 
     @classmethod
     def checked(cls, root: Path, *, first_use: Collection[str] = ()) -> Clone:
@@ -58,9 +65,9 @@ class Clone:
 
         Raises UsageError or CatalogueError.
         """
-        clone = cls.at(root)
+        clone, document = cls._read(root)
         known = [entry.name for entry in clone.catalogue.find(list(first_use))]
-        witnesses.check(root, clone.catalogue, clone.pins, first_use=known)
+        witnesses.check(root, clone.catalogue, document, first_use=known)
         return clone
 
     def pin(self, file: Checkpoint) -> Pin | None:
