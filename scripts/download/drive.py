@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from scripts.download.request import Request
     from scripts.files.digests import Digest
 
-_UNPINNED = ContextVar("unpinned", default=False)  # no pin decides what this thread downloads
 _CHUNK = 512 << 10  # bytes that gdown gathers before it reports them
 _QUOTA = "the daily download quota of the file is exceeded"
 _PRIVATE = "the file is private or was removed, or Google Drive is unavailable"
@@ -69,6 +68,7 @@ class _Progress:
 
     def __init__(self, request: Request, network: Network) -> None:
         self._bar, self._seen = request.bar, -1
+        self.unpinned = request.pin is None
         rate = network.least_rate
         self._patience = max(network.window, network.timeout, _CHUNK / rate) if rate else None
         self._moved, self._ended = threading.Event(), False
@@ -126,8 +126,9 @@ def _session(*, user_agent: str, **_: Any) -> tuple[requests.Session, str]:  # n
     """Return what gdown's own function of this kind returns: a session, and no file of cookies."""
     session = GuardedSession(f"https://{DRIVE}/")
     connections = Connections(1)
-    connections.public = _UNPINNED.get()
-    _PROGRESS.get().connections.append(connections)
+    progress = _PROGRESS.get()
+    connections.public = progress.unpinned
+    progress.connections.append(connections)
     session.mount("https://", connections)
     session.headers["User-Agent"] = user_agent
     return session, ""
@@ -140,7 +141,6 @@ vars(sys.modules["gdown.download"])["_get_session"] = _session
 
 
 def _download(url: str, part: Path, request: Request, network: Network) -> Digest:
-    _UNPINNED.set(request.pin is None)
     progress = _Progress(request, network)
     _PROGRESS.set(progress)
     try:
