@@ -6,5 +6,6 @@ yields the team's remote, mirrors and the publisher, whose URL is in sources/NAM
 downloads the first candidate that works to a partial file, and a wrong digest means the next one.
 Members of an archive are extracted and verified, and files without a pin are screened. Verified
 files are moved into the cache, and `workspace` links them to their paths under models/.
-`leftovers` removes what was begun for a file that is in place.
+`leftovers` removes what was begun for a file that is in place. `journal` undoes a change of the
+catalogue that was cut short, before the catalogue is read.
 """

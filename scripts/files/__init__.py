@@ -1,1 +1,1 @@
-"""Bytes on this disk: room, atomic replacement, hashes, hostile archives."""
+"""Bytes on this disk: room, locks, atomic replacement, hashes, hostile archives."""
