@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import artifacts, licences, lock, params, pins, sources
+from scripts.catalogue import artifacts, history, licences, lock, params, sources
 from scripts.catalogue.artifacts import Artifact
 from scripts.catalogue.pins import Pin
 
@@ -26,7 +26,7 @@ def render(root: Path, *, time: str | None = None) -> str:
     `time` is its timestamp, in UTC as of RFC 3339; with None it has none.
     """
     holds = params.read(root / "params.yaml")
-    pinned = {p: pin for p, pin in pins.read(root / "dvc.lock").items() if p in holds.files}
+    pinned = {p: pin for p, pin in history.pinned(root)[1].items() if p in holds.files}
     described = {path: Artifact(path) for path in holds.files} | artifacts.read(root / "dvc.yaml")
     rows = [
         _component(file, described[file.path], pinned.get(file.path, Pin(None)))

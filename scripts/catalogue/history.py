@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import documents, inventory, pins
 from scripts.console.errors import CatalogueError
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 # The last commit, what is being merged or picked into it, and what it has merged itself.
 _PARENTS = ("HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", "HEAD^2")
+_TORN = (
+    "Next: `git checkout dvc.lock`, unless you edited it: DVC may have been killed as it wrote it.",
+)
+_LOST = ("Next: `git log dvc.lock` lists earlier ones: the last commit has no readable dvc.lock.",)
 
 
 def read(root: Path, revision: str, name: str) -> bytes | None:
@@ -26,6 +30,21 @@ def read(root: Path, revision: str, name: str) -> bytes | None:
     except FileNotFoundError:
         return None
     return None if done.returncode else done.stdout
+
+
+def pinned(root: Path) -> tuple[Any, dict[str, Pin]]:
+    """Return the document of dvc.lock and its pins.
+
+    Raises CatalogueError, which advises git only where the lock of the last commit can be read.
+    """
+    lock = root / "dvc.lock"
+    try:
+        return (document := pins.document(lock)), pins.of(document, lock.name)
+    except CatalogueError as error:
+        if error.where != lock.name or error.steps:
+            raise
+        steps = _TORN if locked(root, "HEAD") else _LOST
+        raise CatalogueError(error.where, error.faults, *steps) from error
 
 
 def locked(root: Path, revision: str) -> dict[str, Pin]:

@@ -9,7 +9,6 @@ from scripts.catalogue import (
     history,
     inventory,
     params,
-    pins,
     sources,
     witnesses,
 )
@@ -43,8 +42,7 @@ def believed(root: Path) -> dict[str, Pin]:
     known = list(history.sealed(root))
     if not known:  # no git, or no commit
         return witnesses.read(root)[1]
-    holds, document = params.read(root / "params.yaml"), pins.document(root / LOCK)
-    pinned = pins.of(document, LOCK)
+    holds, (document, pinned) = params.read(root / "params.yaml"), history.pinned(root)
     witnesses.sealed_tree(root)  # raises if models.dvc is damaged
     faults = [*witnesses.sizeless_end(document), *_lost(root, holds)]
     agreed = _agreed(root, holds, document)

@@ -63,9 +63,9 @@ def check(
 
 def read(root: Path) -> tuple[Catalogue, dict[str, Pin]]:
     """Return what params.yaml and dvc.lock say; raise CatalogueError as `check` does."""
-    holds, document = params.read(root / "params.yaml"), pins.document(root / LOCK)
+    holds, (document, pinned) = params.read(root / "params.yaml"), history.pinned(root)
     check(root, holds, document)
-    return holds, pins.of(document, LOCK)
+    return holds, pinned
 
 
 def check_sealed(root: Path, holds: Catalogue) -> None:

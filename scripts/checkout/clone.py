@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import params, pins, witnesses
+from scripts.catalogue import history, params, witnesses
 from scripts.catalogue.inventory import INVENTORY
-from scripts.catalogue.lock import LOCK
 from scripts.catalogue.pins import Pin
 from scripts.checkout import journal
 from scripts.console.errors import UsageError
@@ -53,8 +52,7 @@ class Clone:
         if not (root / ".dvc").is_dir():
             raise UsageError(f"{root} is not the root of the repository: it has no .dvc folder")
         journal.recover(root)
-        holds, document = params.read(root / "params.yaml"), pins.document(root / LOCK)
-        pinned = pins.of(document, LOCK)
+        holds, (document, pinned) = params.read(root / "params.yaml"), history.pinned(root)
         pinned.pop(INVENTORY, None)  # it is in git, not on a remote
         clone = cls(root, holds, pinned, Cache(root), TransferLimits(holds.network))
         return clone, document

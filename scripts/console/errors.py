@@ -37,20 +37,14 @@ class UsageError(CheckpointError):
     exit_code = 2
 
 
-_TORN = (
-    "Next: `git checkout dvc.lock`, unless you edited it: DVC may have been killed as it wrote it."
-)
-
-
 class CatalogueError(UsageError):
     """params.yaml, dvc.lock, dvc.yaml or a source is malformed; it lists all faults."""
 
     def __init__(self, where: str, faults: Sequence[str], *steps: str) -> None:
         """Name the file, list its faults and, if they are known, the next steps."""
         count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
-        steps = steps or ((_TORN,) if where == "dvc.lock" else ())
         super().__init__(f"{where}: {count}", *faults, "Nothing was fetched or changed.", *steps)
-        self.faults = tuple(faults)
+        self.where, self.faults, self.steps = where, tuple(faults), steps
 
 
 class SourceError(CheckpointError):

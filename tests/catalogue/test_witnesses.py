@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import fetch, tree, verify
+from scripts import fetch, seal, tree, verify
 from scripts.catalogue import history, inventory, params, pins, resealing, witnesses
 from scripts.console.errors import CatalogueError, CheckpointError
 from tests.world.checkpoints import files
@@ -263,6 +263,26 @@ def test_git_is_not_advised_where_it_has_no_pin(clone: TestClone, capsys: Captur
     err = capsys.readouterr().err
     assert "git checkout" not in err
     assert "--trust-first-use NAME" in err
+
+
+@pytest.mark.parametrize(
+    ("committed", "step"),
+    [
+        (False, "Next: `git checkout dvc.lock`, unless you edited it: DVC may have been killed"),
+        (True, "Next: `git log dvc.lock` lists earlier ones: the last commit has no readable"),
+    ],
+)
+def test_git_restores_a_malformed_lock_where_it_has_a_sound_one(
+    clone: TestClone, capsys: Capture, *, committed: bool, step: str
+) -> None:
+    """A lock that was committed malformed is not restored by git."""
+    (clone.root / "dvc.lock").write_bytes(clone.read("dvc.lock")[:1000])
+    if committed:
+        clone.run("git", "commit", "-qam", "half", check=True)
+
+    for command, words in ((fetch, ["sam_vit_b"]), (verify, []), (tree, []), (seal, [])):
+        assert command.main(words) == 2
+        assert step in capsys.readouterr().err
 
 
 def test_the_tree_is_held_against_the_seal(clone: TestClone, capsys: Capture) -> None:
