@@ -23,7 +23,7 @@ def may_mount(folder: Path) -> bool:
     return False
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.timeout(900)  # a busy machine takes its time
 def test_a_short_torture_loses_nothing(capsys: Capture, tmp_path: Path) -> None:
     """Kills, doubles and full disks at moments of one seed; every count is reached."""
