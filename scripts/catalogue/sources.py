@@ -2,11 +2,12 @@
 
 What they record of the publisher (ETag, size) has the form of `dvc update --no-download`. Where a
 URL is that of a page (Dropbox, Drive), DVC records the page; here the file behind it is recorded.
+Sizes that nobody has confirmed stand under `meta`: they are shown before a download, and no more.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue.documents import dumped, editable, load
@@ -15,7 +16,7 @@ from scripts.console.errors import CatalogueError
 from scripts.files.disk import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 # What DVC leaves out of the md5 of a .dvc file.
@@ -35,7 +36,8 @@ class Mirror:
 class Source:
     """A publisher's URL, the ETag (as sent) and size in bytes last recorded there, its mirrors.
 
-    `alternative` says how else to get the same file, for a person to read.
+    `alternative` says how else to get the same file, for a person to read. `estimate` is a size
+    in bytes that nobody has confirmed; so are `estimates`, of an archive's files by their paths.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Source:
     size: int | None = None
     mirrors: tuple[Mirror, ...] = ()
     alternative: str = ""
+    estimate: int | None = None
+    estimates: Mapping[str, int] = field(default_factory=dict)
 
 
 def read(folder: Path, name: str) -> Source:
@@ -58,15 +62,17 @@ def read(folder: Path, name: str) -> Source:
     alternative, faults = meta.get("alternative", ""), []
     if fault := _unfit(url):
         faults.append(f"deps: {fault}")
-    if size is not None and (type(size) is not int or size < 0):
+    if size is not None and not _is_size(size):
         faults.append(f"deps: size is {size!r}, not a number of bytes")
     if not isinstance(alternative, str):
         faults.append("meta.alternative: not a text")
     mirrors = tuple(_mirrors(meta.get("mirrors", []), faults))
+    estimates = _estimates(meta, faults)
     if faults:
         raise CatalogueError(where, faults)
     seen = None if etag is None else str(etag)
-    return Source(name, str(url), seen, size, mirrors, " ".join(alternative.split()))
+    other = " ".join(alternative.split())
+    return Source(name, str(url), seen, size, mirrors, other, *estimates)
 
 
 def record(folder: Path, name: str, *, etag: str | None, size: int | None) -> bool:
@@ -101,6 +107,21 @@ def _mirrors(rows: object, faults: list[str]) -> Iterator[Mirror]:
             faults.append(f"meta.mirrors: {member!r} is not the name of a member")
         else:
             yield Mirror(str(url), member)
+
+
+def _estimates(meta: dict[str, Any], faults: list[str]) -> tuple[int | None, dict[str, int]]:
+    """Return the size that `meta` states of what the URL serves, and those of its files."""
+    size, sizes = meta.get("size"), meta.get("sizes", {})
+    if size is not None and not _is_size(size):
+        faults.append(f"meta.size: {size!r} is not a number of bytes")
+    if not isinstance(sizes, dict) or not all(map(_is_size, sizes.values())):
+        faults.append("meta.sizes: not a map of paths to numbers of bytes")
+        sizes = {}
+    return size, {str(path): each for path, each in sizes.items()}
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _unfit(url: object) -> str | None:
