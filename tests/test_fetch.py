@@ -66,7 +66,9 @@ def test_everything_is_fetched_and_dvc_has_nothing_left_to_do(
     out, err = capsys.readouterr()
     assert clone.tree() == FILES
     assert len([line for line in out.splitlines() if "  downloaded from " in line]) == len(FILES)
-    assert re.fullmatch(r"(\d+) of \1 are in place", out.splitlines()[-1])
+    size = r"[\d.]+ [kM]B"
+    last = rf"16 files, {size} in place: 16 downloaded \({size} in [\d.]+ s, {size}/s\)"
+    assert re.fullmatch(last, out.splitlines()[-1])
     assert re.findall("^licence of (.*?):", out, re.MULTILINE) == ["cotracker", "superglue"]
     assert err == ""
     world.clear()
