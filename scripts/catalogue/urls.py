@@ -19,6 +19,8 @@ _SECRET_PARAMETER = re.compile(
 )
 _DROPBOX = "dropbox.com"  # its share links have an `st` that admits nobody
 _LOCAL = re.compile(r"(?:.+\.)?(?:localhost|localdomain)", re.ASCII)
+# What follows a repository in the addresses of its files, on the sites that host code and models.
+_IN_REPOSITORY = re.compile(r"/([^/]+(?:/[^/]+)+?)(?:/-)?/(?:resolve|raw|releases|blob|media)/")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # the last four bytes are an IPv4 address
 _IPV6 = ipaddress.IPv6Network("2000::/3")  # all that is public of IPv6
 
@@ -26,6 +28,12 @@ _IPV6 = ipaddress.IPv6Network("2000::/3")  # all that is public of IPv6
 def host_of(url: str) -> str:
     """Return the host of an address: what a message may show of it."""
     return urlsplit(url).hostname or url
+
+
+def site_of(url: str) -> str:
+    """Return the host of an address and, on a site of many repositories, the repository."""
+    inside = _IN_REPOSITORY.match(urlsplit(url).path)
+    return f"{host_of(url)}/{inside[1]}" if inside else host_of(url)
 
 
 def masked(text: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from scripts.catalogue import sources
 from scripts.catalogue.params import TREE
-from scripts.catalogue.urls import host_of, masked
+from scripts.catalogue.urls import host_of, masked, site_of
 from scripts.console.errors import ContentError, SourceError, UsageError
 from scripts.download import partial
 from scripts.files import digests
@@ -41,6 +41,16 @@ class Candidate:
     file: Checkpoint | None = None  # the file it has; None: all that the publisher serves
     alternative: str | None = None  # another way to the same file, for users
     is_mirror: bool = True  # a copy of the publisher's: skipped for the rest of a run if it is down
+
+    @property
+    def server(self) -> str:
+        """What may be down: a host, whatever repositories it has, or the candidate itself."""
+        return host_of(self.place) if isinstance(self.place, str) else self.who
+
+    def named(self, what: str) -> str:
+        """Return what failed, with the name of this candidate for its host, which has others."""
+        host, _, reason = what.partition(": ")
+        return f"{self.who}: {reason}" if host == self.server and host in self.who else what
 
     def download(self, request: Request, limits: TransferLimits) -> Digest:
         """Download to `request.part` and return the digest, which matches the pin if there is one.
@@ -97,7 +107,7 @@ def candidates(clone: Clone, entry: Published) -> Iterator[Candidate]:
     """
     for kind in _order(os.environ.get(ORDER)):
         for candidate in kind(clone, entry):
-            if candidate.who not in clone.unreachable:
+            if not (candidate.is_mirror and candidate.server in clone.unreachable):
                 yield candidate
 
 
@@ -134,7 +144,7 @@ def _source_mirrors(clone: Clone, entry: Published) -> Iterator[Candidate]:
     for mirror in sources.read(clone.root / "sources", entry.name).mirrors:
         file = files.get(mirror.member) if mirror.member else None
         if clone.pin(file) if file else pinned and not mirror.member:
-            yield Candidate(f"the mirror {host_of(mirror.url)}", mirror.url, file)
+            yield Candidate(f"the mirror {site_of(mirror.url)}", mirror.url, file)
 
 
 # models/ and the cache always come first: they need no source. The word is accepted, for clarity.

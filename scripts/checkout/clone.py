@@ -84,11 +84,12 @@ class Clone:
         return file.path in self.pins and file.path not in self.stated
 
     @contextmanager
-    def alone(self, key: str, *, wait: bool = True) -> Iterator[bool]:
+    def alone(self, key: str, *, name: str = "", wait: bool = True) -> Iterator[bool]:
         """Hold the lock of a key, so that only one process writes its partial file.
 
+        A user who has to wait reads the `name` of what it is about, for a key may be a hash.
         Without `wait` this yields False if another one holds it. Raises DiskError.
         """
         path, busy = self.cache.temporary / f"{key}.lock", "another process is at work on it"
-        with locks.held(path, f"{key}: {busy}", wait=wait) as mine:
+        with locks.held(path, f"{name or key}: {busy}", wait=wait) as mine:
             yield mine

@@ -35,7 +35,7 @@ def reuse_local(clone: Clone, file: Checkpoint) -> Outcome | None:
         with disk_errors(path):
             _ensure_cached(clone, path, found, before)
         return Outcome(file.path, Origin.IN_PLACE, found, first_use=pin is None)
-    if pin and pin.md5 and _in_cache(clone, pin):
+    if pin and pin.md5 and _in_cache(clone, path, pin):
         screen(clone, file, clone.cache.object(str(pin.md5)))
         return place(clone, file, pin, Origin.CACHE)
     return None
@@ -84,7 +84,7 @@ def _ensure_cached(clone: Clone, path: Path, pin: Pin, before: os.stat_result) -
     ours = cached.exists() and cached.samefile(path)
     if ours:
         cache.mark_verified(md5)
-    elif not _in_cache(clone, pin):
+    elif not _in_cache(clone, path, pin):
         cache.adopt(path, md5)
         ours = True
     now = path.stat()
@@ -101,8 +101,8 @@ def _ensure_cached(clone: Clone, path: Path, pin: Pin, before: os.stat_result) -
     cache.remember(path, md5)
 
 
-def _in_cache(clone: Clone, pin: Pin) -> bool:
-    """Tell whether the cache has the pinned bytes; move a corrupt object to quarantine."""
+def _in_cache(clone: Clone, target: Path, pin: Pin) -> bool:
+    """Tell whether the cache has the bytes of `target`; move a corrupt object to quarantine."""
     path = clone.cache.object(str(pin.md5))
     with disk_errors(path):
         if not path.exists():
@@ -111,5 +111,6 @@ def _in_cache(clone: Clone, pin: Pin) -> bool:
         clone.cache.mark_verified(str(pin.md5))
         return True
     aside = quarantine(clone.root, path, f"cache/{pin.md5}")
-    note(f"the cached object {pin.md5} was corrupt; it is now {aside.relative_to(clone.root)}")
+    name, now = (each.relative_to(clone.root) for each in (target, aside))
+    note(f"{name}: its object in the cache was corrupt; it is now {now}")
     return False

@@ -11,7 +11,7 @@ from scripts.checkout.leftovers import drop_begun, key
 from scripts.checkout.local import reuse_local, screen
 from scripts.checkout.workspace import Origin, as_pin, place
 from scripts.console.errors import CheckpointError, PickleError, RoomError, SourceError
-from scripts.console.progress import Bar, human, note
+from scripts.console.progress import Bar, duration, human, note
 from scripts.download import partial
 from scripts.download.request import Request, mismatch
 from scripts.files import archive
@@ -36,7 +36,7 @@ def obtain(clone: Clone, entry: Published, *, within: Bar | None = None) -> list
     A file that is in place or in the cache is reused; others are downloaded. Progress is shown
     as part of the bar `within`, if one is given.
     """
-    with clone.alone(key(clone, entry)):
+    with clone.alone(key(clone, entry), name=entry.name):
         outcomes = {file: reuse_local(clone, file) for file in entry.files}
         if not all(outcomes.values()):
             _try_candidates(clone, entry, outcomes, within)
@@ -78,10 +78,12 @@ def _obtain_from(
     `targets` maps each file to where its bytes are before they are installed: the partial file
     itself, or a path of its own for the member of an archive.
     """
-    digest, details = _download(candidate, clone, request)
+    began = time.monotonic()
+    served = candidate.download(request, clone.limits)
+    took = max(time.monotonic() - began, 0.001)
     try:
         packed = request.part not in targets.values()
-        found = _extract(clone, request.part, targets) if packed else dict.fromkeys(targets, digest)
+        found = _extract(clone, request.part, targets) if packed else dict.fromkeys(targets, served)
         for file in found:
             screen(clone, file, targets[file])
         for file, digest in found.items():
@@ -93,19 +95,12 @@ def _obtain_from(
         for path in set(targets.values()) - {request.part}:
             path.unlink(missing_ok=True)
     partial.discard(request.part)
+    rate = f"{human(served.size)} in {duration(took)}, {human(served.size / took)}/s"
     return {
-        file: place(clone, file, as_pin(digest), Origin.DOWNLOADED, details)
+        file: place(clone, file, as_pin(digest), Origin.DOWNLOADED, f"{candidate.who}: {how}")
         for file, digest in found.items()
+        for how in [f"{human(digest.size)} of an archive of {rate}" if packed else rate]
     }
-
-
-def _download(candidate: Candidate, clone: Clone, request: Request) -> tuple[Digest, str]:
-    """Return the digest of the download, and its source and rate as a text for the user."""
-    began = time.monotonic()
-    digest = candidate.download(request, clone.limits)
-    took = max(time.monotonic() - began, 0.001)
-    rate = f"{human(digest.size)} in {took:.1f} s, {human(digest.size / took)}/s"
-    return digest, f"{candidate.who}: {rate}"
 
 
 def _extract(
@@ -132,11 +127,11 @@ def _reason(clone: Clone, candidate: Candidate, error: SourceError | RoomError) 
         if not candidate.is_mirror:  # a mirror may announce an implausible size
             raise error
     elif candidate.is_mirror and error.host_down:
-        if candidate.who in clone.unreachable:
+        if candidate.server in clone.unreachable:
             return ""
-        clone.unreachable.add(candidate.who)
-    known = candidate.who.split()[-1] in error.what
-    return error.what if known else f"{candidate.who}: {error.what}"
+        clone.unreachable.add(candidate.server)
+    what = candidate.named(error.what)
+    return what if candidate.who.split()[-1] in what else f"{candidate.who}: {what}"
 
 
 def _lock(
@@ -146,7 +141,7 @@ def _lock(
     if not entry.archive:
         return nullcontext()
     # One archive at a time; of a member, another entry may have the same bytes.
-    return clone.alone(key(clone, entry, file)) if file else clone.unpacking
+    return clone.alone(key(clone, entry, file), name=file.path) if file else clone.unpacking
 
 
 def _request(clone: Clone, entry: Published, file: Checkpoint | None, bar: Bar) -> Request:
@@ -169,7 +164,7 @@ def _failure(
     clone: Clone, entry: Published, failures: Failures, missing: list[Checkpoint]
 ) -> CheckpointError:
     """Return the error a user sees: what was tried, the state of the disk, the next step."""
-    errors = dict.fromkeys((error.what, *error.details) for _, error in failures)
+    errors = dict.fromkeys((who.named(error.what), *error.details) for who, error in failures)
     lines = [line for error in errors for line in error]
     if not failures:
         lines = ["no allowed source has it", f"allowed: {candidates.order_from_env()}"]

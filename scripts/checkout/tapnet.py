@@ -98,7 +98,7 @@ def _install(clone: Clone, file: Checkpoint, data: bytes) -> Outcome:
     """Put the file in its place if it is the pinned one; otherwise raise CheckpointError."""
     pin = clone.pin(file)
     (entry,) = clone.catalogue.find([OUTPUT])
-    with clone.alone(key(clone, entry)):
+    with clone.alone(key(clone, entry), name=entry.name):
         made = clone.cache.temporary / f"{key(clone, entry)}.rebuilt"
         with disk_errors(made):
             made.write_bytes(data)

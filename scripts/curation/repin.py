@@ -41,7 +41,7 @@ def repin(root: Path, name: str, own: Path | None, *, accept: bool) -> Iterator[
     if accept:
         git.refuse_dirty(clone.root)
     try:
-        with clone.alone(f"{name}.new"):
+        with clone.alone(f"{name}.new", name=name):
             yield from _repin(clone, entry, own, accept=accept)
     except SourceError as error:
         later = f"Next: try again later, or check the address in sources/{name}.dvc."

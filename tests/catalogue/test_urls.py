@@ -85,3 +85,20 @@ def test_a_url_of_this_machine_or_network_is_private(host: str) -> None:
 def test_other_urls_are_not_private(host: str) -> None:
     """A name may be resolved to anything; that is checked where it is resolved."""
     assert not urls.is_private(f"https://{host}/x")
+
+
+@pytest.mark.parametrize(
+    ("url", "site"),
+    [
+        ("https://huggingface.co/mashb1t/misc/resolve/main/a.pth", "huggingface.co/mashb1t/misc"),
+        ("https://huggingface.co/datasets/a/b/resolve/1f/c/a.pth", "huggingface.co/datasets/a/b"),
+        ("https://github.com/o/n/releases/download/v1/a.pth", "github.com/o/n"),
+        ("https://github.com/o/n/raw/main/resolve/raw/a.pth", "github.com/o/n"),
+        ("https://gitlab.com/group/sub/n/-/raw/main/a.pth", "gitlab.com/group/sub/n"),
+        ("https://h.example/raw/a.pth", "h.example"),
+        ("https://h.example/s/4j4z/models.zip?dl=1", "h.example"),
+    ],
+)
+def test_a_site_is_a_host_and_its_repository(url: str, site: str) -> None:
+    """The same host may serve a file from several repositories."""
+    assert urls.site_of(url) == site

@@ -194,7 +194,8 @@ def test_a_corrupt_object_is_found_and_downloaded_again(
     assert fetch.main(["superpoint_v1"]) == 0
 
     assert clone.read(RIGHT) == stored(clone).read_bytes() == FILES[RIGHT]
-    assert " was corrupt; it is now quarantine/" in capsys.readouterr().err
+    said = f"{RIGHT}: its object in the cache was corrupt; it is now quarantine/"
+    assert said in capsys.readouterr().err
     assert list(aside(clone).values()) == [wrong]
     assert world.served("https://raw.githubusercontent.com/*") == len(FILES[RIGHT])
 

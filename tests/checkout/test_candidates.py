@@ -35,6 +35,7 @@ FIRST = "https://github.com/Sanster/models/releases/download/MobileSAM/mobile_sa
 SECOND = (
     "https://github.com/hkchengrex/Tracking-Anything-with-DEVA/releases/download/v1.0/mobile_sam.pt"
 )
+REPOSITORY = "github.com/hkchengrex/Tracking-Anything-with-DEVA"
 RAFT = "https://www.dropbox.com/s/4j4z58wuv8o0mfz/models.zip"
 RAFT_MIRROR = "https://dl.dropboxusercontent.com/s/4j4z58wuv8o0mfz/models.zip"
 THINGS = "models/raft_ckpts/raft-things.pth"
@@ -335,7 +336,7 @@ def test_the_mirrors_of_a_source_replace_its_publisher(
     out, err = capsys.readouterr()
     assert "github.com: 410" in err.splitlines()[0]
     assert "serves a file of a different size" in err.splitlines()[1]
-    assert "downloaded from the mirror github.com" in out
+    assert "downloaded from the mirror github.com/hkchengrex/Tracking" in out
 
 
 def test_a_mirror_with_other_bytes_is_named_and_asked_once(
@@ -350,7 +351,7 @@ def test_a_mirror_with_other_bytes_is_named_and_asked_once(
 
     said = capsys.readouterr().err.splitlines()
     what = f"bytes from github.com do not match the pin ({FIRST})"
-    assert said[1] == f"{NAME}: {what}; trying the mirror github.com"
+    assert said[1] == f"{NAME}: {what}; trying the mirror {REPOSITORY}"
     assert len([request for request in world.requests if request.url == FIRST]) == 1
     assert (clone.tree(), list(clone.objects())) == ({PATH: DATA}, [md5(DATA)])
 
@@ -369,6 +370,25 @@ def test_mirrors_with_other_bytes_are_named_if_none_has_the_right_ones(
     assert f"  bytes from github.com do not match the pin ({FIRST})\n" in said
     assert f"  github.com serves a file of a different size ({SECOND})\n" in said
     assert (clone.tree(), clone.objects()) == ({}, {})
+
+
+def test_the_mirrors_of_one_host_are_told_apart_by_their_repositories(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Each failure has its own line at the end, too; the publisher goes by its host."""
+    world.fault(GITHUB, Fault.status(410))
+
+    assert fetch.main([NAME]) == 1
+
+    assert clone.tree() == {}
+    said, _, error = capsys.readouterr().err.partition("error: ")
+    first = "the mirror github.com/Sanster/models"
+    assert f"github.com: 410 Gone; trying {first}\n" in said
+    assert f"{first}: 404 Not Found; trying the mirror {REPOSITORY}\n" in said
+    lines = [line.strip() for line in error.splitlines()]
+    assert lines[0].endswith("sources has it")
+    assert f"{first}: 404 Not Found" in lines
+    assert f"the mirror {REPOSITORY}: 404 Not Found" in lines
 
 
 def test_what_concerns_every_source_is_said_once(
@@ -395,7 +415,8 @@ def test_an_archive_comes_from_a_mirror_of_it(
     assert fetch.main(["raft"]) == 0
 
     assert len(clone.tree()) == 5
-    assert capsys.readouterr().out.count("from the mirror dl.dropboxusercontent.com") == 5
+    out = capsys.readouterr().out
+    assert out.count("from the mirror dl.dropboxusercontent.com") == 5
 
 
 def test_a_member_comes_from_its_own_mirror(
@@ -469,7 +490,7 @@ def test_the_order_can_be_changed(
 
     assert fetch.main([NAME]) == 0
 
-    assert "downloaded from the mirror github.com" in capsys.readouterr().out
+    assert "downloaded from the mirror github.com/Sanster/models: " in capsys.readouterr().out
     assert not [request for request in world.requests if "ChaoningZhang" in request.url]
 
 

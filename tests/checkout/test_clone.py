@@ -73,7 +73,10 @@ def test_two_processes_download_a_file_once(clone: TestClone, world: World) -> N
     assert clone.tree() == {PATH: DATA}
     assert world.served() == len(DATA)
     assert sum("downloaded from" in out for out, _ in outputs) == 1
-    assert sum("another process is at work on it; waiting" in err for _, err in outputs) == 1
+    assert (
+        sum("sam_vit_b: another process is at work on it; waiting" in err for _, err in outputs)
+        == 1
+    )
 
 
 def test_a_lock_is_released_after_an_error(clone: TestClone) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import fetch
+from scripts.console.progress import human
 from tests.conftest import SCALE
 from tests.files import hostile
 from tests.files.hostile import CASES, MODEL
@@ -73,6 +74,17 @@ def test_an_archive_with_a_wrong_sha256_is_not_opened(
     assert "pinned  sha256" in message
     assert "got     sha256" in message
     assert suffixes(clone) == set()
+
+
+def test_each_member_is_reported_with_its_own_size(clone: TestClone, capsys: Capture) -> None:
+    """The rate is the archive's."""
+    assert fetch.main(["raft"]) == 0
+
+    assert clone.tree() == RAFT
+    out, whole = capsys.readouterr().out, human(len(archive("raft", SCALE)))
+    for path, data in RAFT.items():
+        how = f"{human(len(data))} of an archive of {whole} in "
+        assert f"{path}  downloaded from www.dropbox.com: {how}" in out
 
 
 def test_the_first_use_of_members_is_reported(clone: TestClone, capsys: Capture) -> None:
