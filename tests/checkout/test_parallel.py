@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +18,7 @@ from scripts.checkout import parallel
 from scripts.checkout.candidates import Candidate
 from scripts.checkout.clone import Clone
 from tests.conftest import SCALE
+from tests.console.screens import terminal
 from tests.world import Fault
 from tests.world.checkpoints import files
 from tests.world.processes import started, until
@@ -31,6 +26,7 @@ from tests.world.processes import started, until
 if TYPE_CHECKING:
     from scripts.download.request import Request, TransferLimits
     from scripts.files.digests import Digest
+    from tests.console.screens import Screen
     from tests.world import World
     from tests.world.clones import TestClone
 
@@ -122,34 +118,43 @@ def test_ctrl_c_ends_it_at_once(clone: TestClone, world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "bars"),
-    [(["sam_vit_b"], {"sam_vit_b"}), (["sam_vit_b", "pips"], {"all", "sam_vit_b", "pips"})],
+    ("names", "shown"), [(["sam_vit_b"], "sam_vit_b"), (["sam_vit_b", "pips"], "0/2")]
 )
-def test_several_entries_share_a_total(clone: TestClone, names: list[str], bars: set[str]) -> None:
-    """On a terminal one entry has a bar of its own; several also have one for all of them."""
-    drawn = on_a_terminal(clone, "-m", "scripts.fetch", *names)
+def test_what_is_drawn_on_a_terminal_goes_without_a_trace(
+    clone: TestClone, world: World, names: list[str], shown: str
+) -> None:
+    """One entry goes by its name; of several, the files are counted."""
+    world.fault("*", Fault.delay(0.4))
+    with terminal() as screen, on(screen, clone, "-m", "scripts.fetch", *names) as process:
+        until(lambda: shown in screen.read())
+        assert process.wait() == 0
+        assert screen.read() == ""
 
-    assert {name for name in ("all", "sam_vit_b", "pips") if f"{name}: " in drawn} == bars
     assert len(clone.tree()) == len(names)
     assert clone.tree().items() <= files(SCALE).items()
 
 
-def on_a_terminal(clone: TestClone, *words: str) -> str:
-    """Run Python with stderr as a terminal; return what it wrote there."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))  # rows, columns
-    drawn = b""
-    with subprocess.Popen(  # noqa: S603 - the words are the test's own
+def test_a_narrower_terminal_and_ctrl_c_leave_no_bar(clone: TestClone, world: World) -> None:
+    """The lines fit again after a resize; the error is all that stays."""
+    world.fault("*", Fault.stall(1))
+    words = "-m", "scripts.fetch", "sam_vit_b", "tapnet_checkpoint_wo_optstate"
+    with terminal(80) as screen, on(screen, clone, *words) as process:
+        until(lambda: "0/2" in screen.read())
+        screen.resize(40)
+        process.send_signal(signal.SIGWINCH)
+        until(lambda: all(len(line) < 40 for line in screen.read().splitlines()))
+        assert screen.read().count("0/2") == 1
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+        assert screen.read().startswith("error: stopped\n")
+
+
+def on(screen: Screen, clone: TestClone, *words: str) -> subprocess.Popen[bytes]:
+    """Run Python with a terminal as its stderr."""
+    return subprocess.Popen(  # noqa: S603 - the words are the test's own
         [sys.executable, *words],
         cwd=clone.root,
-        env=dict(clone.env),
+        env={**clone.env, "TERM": "xterm"},
         stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        with suppress(OSError):  # Linux reports the end as an input/output error
-            while data := os.read(ours, 1 << 16):
-                drawn += data
-    os.close(ours)
-    assert process.returncode == 0, drawn
-    return drawn.decode()
+        stderr=screen.stream,
+    )

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-import io
-import sys
+import os
+import re
 import time
-import types
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts.console import progress
-from scripts.console.progress import Bar, human
+from scripts.console.progress import Bar, duration, human, shortened
+from tests.console.screens import Screen, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Capture = pytest.CaptureFixture[str]
 
 
-class Terminal(io.StringIO):
-    """A stream that claims to be a terminal."""
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    """A terminal of 80 columns that shows messages and results."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(progress, "_REDRAW", 100)  # a test draws by itself
+    with terminal() as opened:
+        # Not in `sys` itself, where pytest sets its own before each test.
+        both = SimpleNamespace(stderr=opened.stream, stdout=opened.stream)
+        monkeypatch.setattr(progress, "sys", both)
+        yield opened
 
-    def isatty(self) -> bool:
-        """Return True."""
-        return True
 
+class Clock:
+    """A clock that a test moves."""
 
-def eager(name: str, make: Callable[[str], Any] = progress._bar) -> Any:  # noqa: ANN401, SLF001
-    """Make a bar that is drawn at every byte."""
-    bar = make(name)
-    bar.mininterval, bar.miniters, bar.dynamic_miniters = 0, 1, False
-    return bar
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Start at some time."""
+        self.now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +73,7 @@ def test_without_a_terminal_a_line_is_printed_every_few_seconds(
         now = 110.5
         bar.show()
 
-    assert capsys.readouterr().err == "name: 41.0 MB of 100.0 MB, 41%, 30 s left, 2.0 MB/s\n"
+    assert capsys.readouterr().err == "name: 41%, 41.0 MB of 100.0 MB, 2.0 MB/s, 30 s left\n"
 
 
 def test_a_line_says_that_no_byte_has_arrived(
@@ -90,9 +99,9 @@ def test_a_line_says_that_no_byte_has_arrived(
     assert said == [
         "name: 0 B, 0 bytes in 10 s",
         "name: 5 B, 0 bytes in 10 s",
-        "name: 5 B of 10 B, 50%, 0 bytes in 10 s",
-        "name: 6 B of 10 B, 60%, 40 s left, 0 B/s",
-        "name: 6 B of 10 B, 60%, 0 bytes in 10 s",
+        "name: 50%, 5 B of 10 B, 0 bytes in 10 s",
+        "name: 60%, 6 B of 10 B, 0 B/s, 40 s left",
+        "name: 60%, 6 B of 10 B, 0 bytes in 10 s",
     ]
 
 
@@ -113,16 +122,6 @@ def test_a_line_is_printed_whatever_arrives(
     assert capsys.readouterr().err == ""
 
 
-def test_a_terminal_shows_a_bar_before_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its clock goes on."""
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    with Bar("name") as bar:
-        bar.show()
-
-    assert "name: 0.00B" in screen.getvalue()
-
-
 def test_a_quiet_bar_prints_nothing(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """This does not depend on the time."""
     now = 100.0
@@ -133,36 +132,6 @@ def test_a_quiet_bar_prints_nothing(capsys: Capture, monkeypatch: pytest.MonkeyP
         bar.advance(5)
 
     assert capsys.readouterr().err == ""
-
-
-def test_on_a_terminal_a_bar_is_drawn_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It restarts with a transfer, and counts no byte twice."""
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setattr(progress, "_bar", eager)
-    with Bar("name") as bar:
-        bar.start(100, 0)
-        bar.advance(100)
-        bar.start(100, 50)
-        bar.advance(50)
-
-    drawn = screen.getvalue()
-    assert "name: 100%" in drawn
-    assert "name:  50%" in drawn
-    assert "150" not in drawn
-    assert drawn.endswith("\r")
-
-
-def test_messages_are_printed_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bar is cleared first, so that no rest of it is left behind a shorter line."""
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    with Bar("name") as bar:
-        bar.start(100, 0)
-        progress.note("a line")
-
-    before, _, _ = screen.getvalue().partition("a line\n")
-    assert before.endswith("\r")
 
 
 def test_inner_bars_add_up(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,29 +148,191 @@ def test_inner_bars_add_up(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> 
         two.advance(20)
         outer.show()
 
-    assert capsys.readouterr().err == "all: 50 B of 100 B, 50%, 17 s left, 3 B/s\n"
+    assert capsys.readouterr().err == "all: 50%, 50 B of 100 B, 3 B/s, 17 s left\n"
 
 
-def test_an_outer_bar_grows_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its total is the sum of the inner ones."""
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setattr(progress, "_bar", eager)
-    with Bar("all") as outer, Bar("one", within=outer) as one, Bar("two", within=outer) as two:
-        one.start(60, 0)
-        two.start(40, 0)
-        one.advance(50)
+def test_lines_have_true_totals(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all files, before the first of them has begun; an estimate is marked."""
+    clock = Clock(monkeypatch)
+    with Bar("all") as outer:
+        outer.expect(9_990_000_000, 25, estimated=True)
+        with Bar("one", within=outer) as one:
+            one.start(1_000_000_000, 0)
+            clock.now += 10
+            one.advance(999_000_000)
+            outer.file_done(3)
+            outer.show()
 
-    assert "all:  50%" in screen.getvalue()
-    assert "one:  83%" in screen.getvalue()
+    line = "all: 10%, 3/25, 999.0 MB of ~9.99 GB, 99.9 MB/s, ~1 min 30 s left\n"
+    assert capsys.readouterr().err == line
 
 
-def test_a_line_is_printed_while_another_thread_imports_tqdm(
-    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0.4 s"), (6, "6 s"), (59, "59 s"), (192, "3 min 12 s"), (7300, "2 h 1 min")],
+)
+def test_a_time_is_in_words(seconds: float, words: str) -> None:
+    """As one says it."""
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("width", "words"), [(30, "tapnet_checkpoint_wo_optstate"), (12, "tapnet…state"), (1, "…")]
+)
+def test_a_long_name_loses_its_middle(width: int, words: str) -> None:
+    """Its end tells it from its neighbour."""
+    assert shortened("tapnet_checkpoint_wo_optstate", width) == words
+
+
+def test_a_terminal_shows_everything(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line for all, one for each file that is under way; nothing stays at the end."""
+    clock = Clock(monkeypatch)
+    with Bar("all") as outer:
+        outer.expect(400, 25, estimated=False)
+        outer.file_done(7)
+        outer.show()
+        assert "0%  7/25  0 B of 400 B" in screen.read()
+        with Bar("sam_vit_h", within=outer) as one, Bar("raft", within=outer):
+            one.start(200, 0)
+            clock.now += 2
+            one.advance(100)
+            outer.show()
+            first, second = screen.read().splitlines()
+            assert first == "━" * 7 + "─" * 23 + "  25%  7/25  100 B of 400 B  50 B/s  6 s left"
+            assert second == "  sam_vit_h  50%  100 B"
+
+    assert screen.read() == ""
+
+
+def test_one_file_has_its_name_in_the_line(screen: Screen) -> None:
+    """And a bar, once its size is known."""
+    with Bar("sam_vit_h") as bar:
+        bar.show()
+        assert screen.read() == "sam_vit_h  0 B"
+        bar.start(100, 30)
+        bar.show()
+        assert screen.read().endswith("sam_vit_h  30%  30 B of 100 B")
+
+
+def test_a_percentage_never_falls(screen: Screen) -> None:
+    """A source starts again, a file turns out larger, a wrong one is dropped."""
+    seen = []
+    with Bar("all") as outer:
+        outer.expect(100, 2, estimated=True)
+
+        def look() -> None:
+            outer.show()
+            seen.append(int(screen.read().split("%")[0].split()[-1]))
+
+        with Bar("one", within=outer) as one:
+            for size, advanced in ((50, 40), (50, 50), (500, 500)):
+                one.start(size, 0)
+                look()
+                one.advance(advanced)
+                look()
+        with suppress(ValueError), Bar("two", within=outer) as two:
+            two.start(50, 0)
+            two.advance(50)
+            look()
+            raise ValueError
+        look()
+
+    assert seen == [0, 40, 40, 50, 50, 99, 99, 99]
+
+
+@pytest.mark.parametrize("columns", [40, 23, 12, 4])
+def test_a_resize_leaves_nothing_behind(columns: int, screen: Screen) -> None:
+    """The lines fit again, whatever the width."""
+    with Bar("all") as outer, Bar("tapnet_checkpoint_wo_optstate", within=outer) as inner:
+        progress.note("before")
+        outer.expect(9_990_000_000, 25, estimated=False)
+        inner.start(1_000_000_000, 0)
+        inner.advance(400_000_000)
+        outer.show()
+        assert len(screen.read().splitlines()) == 3
+        screen.resize(columns)
+        outer.show()
+        before, *lines = screen.read().splitlines()
+        assert before == "before"
+        assert len(lines) == 2
+        assert all(len(line) < max(columns, 2) for line in lines)
+        screen.resize(80)
+        outer.show()
+        assert len(screen.read().splitlines()) == 3
+
+    assert screen.read() == "before\n"
+
+
+def test_a_stopped_command_leaves_one_line(screen: Screen) -> None:
+    """The terminal echoes ^C behind the bar, and both go."""
+
+    def stopped() -> None:
+        with Bar("name") as bar:
+            bar.start(100, 0)
+            bar.show()
+            screen.stream.write("^C")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    progress.note("error: stopped")
+
+    assert screen.read() == "error: stopped\n"
+
+
+def test_messages_are_printed_above_the_bars(screen: Screen) -> None:
+    """No rest of a bar is left behind a shorter line."""
+    with Bar("name") as bar:
+        bar.start(100, 0)
+        bar.show()
+        progress.note("a word")
+        progress.say("a result")
+        assert screen.read().splitlines()[:2] == ["a word", "a result"]
+        assert len(screen.lines) == 3
+
+    assert screen.read() == "a word\na result\n"
+
+
+def test_without_colours_a_bar_has_none(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR leaves the lines."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    with Bar("name") as bar:
+        bar.start(100, 50)
+        bar.show()
+        assert "━━" in screen.read()
+
+    assert not re.search(r"\x1b\[[0-9;]*m", screen.raw)
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
+def test_where_the_cursor_stands_still_lines_are_printed(
+    term: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A download does, through gdown, as soon as it needs it."""
-    monkeypatch.setitem(sys.modules, "tqdm", types.ModuleType("tqdm"))
+    """As without a terminal."""
+    monkeypatch.setenv("TERM", term)
+    with Bar("name") as bar:
+        bar.start(100, 50)
+        bar.show()
 
-    progress.say("text")
+    assert screen.read() == "name: 50%, 50 B of 100 B, 0 bytes in 0 s\n"
+    assert "\x1b" not in screen.raw
 
-    assert capsys.readouterr().out == "text\n"
+
+def test_a_terminal_that_went_away_is_no_error(screen: Screen) -> None:
+    """The download goes on."""
+    with Bar("name") as bar:
+        bar.start(100, 50)
+        os.close(screen.stream.fileno())
+        bar.show()
+    with suppress(OSError):
+        screen.stream.close()
+
+
+def test_a_bar_ticks_by_itself(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even before the first byte."""
+    monkeypatch.setattr(progress, "_REDRAW", 0.01)
+    with Bar("name"):
+        deadline = time.monotonic() + 10
+        while not screen.read() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert screen.read() == "name  0 B"

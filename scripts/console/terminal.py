@@ -1,0 +1,78 @@
+"""Lines at the bottom of a terminal, drawn again and again, which go without a trace."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from rich.text import Text
+
+_FALLBACK = 80, 24  # columns and rows, if the terminal does not tell
+
+
+def can_draw(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal on which the cursor can be moved."""
+    return stream.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
+
+
+class Screen:
+    """The block of lines that stands last on a terminal.
+
+    The cursor stays at its first character: however a terminal wraps or crops the lines when its
+    size changes, the block is what comes after the cursor.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Draw nothing yet."""
+        # Imported here: a command that draws nothing must not pay for it.
+        from rich.console import Console  # noqa: PLC0415
+
+        self._stream = stream
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._is_drawn = False
+
+    @property
+    def columns(self) -> int:
+        """The columns that a line may have now."""
+        return max(self._size[0] - 1, 1)  # the last one stays free: no line wraps
+
+    @property
+    def is_unicode(self) -> bool:
+        """Whether more than ASCII can be drawn."""
+        return self._console.encoding.startswith("utf")
+
+    def draw(self, lines: Sequence[Text]) -> None:
+        """Replace the block; lines that do not fit on the screen are left out."""
+        width, shown = self.columns, lines[: max(self._size[1] - 1, 1)]
+        with suppress(OSError, ValueError):  # the terminal has gone
+            with self._console.capture() as capture:
+                for number, line in enumerate(shown):
+                    line.truncate(width)
+                    self._console.print(line, end="\x1b[K\n" if number < len(shown) - 1 else "")
+            up = f"\x1b[{len(shown) - 1}A" if len(shown) > 1 else ""
+            self._write(f"\r{capture.get()}\x1b[J{up}\r")
+        self._is_drawn = True
+
+    def erase(self) -> None:
+        """Remove the block."""
+        if self._is_drawn:
+            self._write("\r\x1b[J")
+            self._is_drawn = False
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        with suppress(OSError, ValueError):
+            columns, rows = os.get_terminal_size(self._stream.fileno())
+            if columns and rows:  # a terminal that nobody has told its size says 0
+                return columns, rows
+        return _FALLBACK
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # the terminal has gone
+            self._stream.write(text)
+            self._stream.flush()
