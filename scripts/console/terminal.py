@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+# While lines are drawn, a terminal that has just become narrower must not wrap them.
+_NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
+_EMPTY = "\x1b[2K"  # this line
+_REST = "\x1b[J"  # the screen after the cursor; tmux keeps it if that is the whole screen
 _FALLBACK = 80, 24  # columns and rows, if the terminal does not tell
 
 
@@ -53,15 +57,16 @@ class Screen:
             with self._console.capture() as capture:
                 for number, line in enumerate(shown):
                     line.truncate(width)
-                    self._console.print(line, end="\x1b[K\n" if number < len(shown) - 1 else "")
+                    end = f"\n{_EMPTY}" if number < len(shown) - 1 else ""
+                    self._console.print(line, end=end)
             up = f"\x1b[{len(shown) - 1}A" if len(shown) > 1 else ""
-            self._write(f"\r{capture.get()}\x1b[J{up}\r")
+            self._write(f"{_NO_WRAP}\r{_EMPTY}{capture.get()}{_REST}{up}\r{_WRAP}")
         self._is_drawn = True
 
     def erase(self) -> None:
         """Remove the block."""
         if self._is_drawn:
-            self._write("\r\x1b[J")
+            self._write(f"\r{_EMPTY}\x1b[C{_REST}\r")  # see _REST
             self._is_drawn = False
 
     @property

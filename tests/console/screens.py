@@ -70,11 +70,14 @@ class Screen:
             self.lines += [""] * (self._line + 1 - len(self.lines))
         elif code == "A":
             self._up(int(count or 1))
-        elif code in ("J", "K"):
-            after = self._line + 1 if code == "K" else len(self.lines)
-            self.lines[self._line : after] = [self.lines[self._line][: self._offset]]
+        elif code == "J":
+            self.lines[self._line :] = [self.lines[self._line][: self._offset]]
+        elif code == "K":
+            self.lines[self._line] = ""
+        elif code == "C":
+            self._column += 1
         else:
-            assert code == "m", code
+            assert code in "mhl", code
 
     def _up(self, count: int) -> None:
         rows = [
