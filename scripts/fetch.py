@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None) -> None:
         told(line)
     if given.json:
         say(json.dumps([_as_json(outcome) for outcome in outcomes], indent=2))
-    elif len(entries) > 1 and not given.quiet:
+    elif len(outcomes) > 1 and not given.quiet:
         say(closing(clone.root, outcomes, time.monotonic() - began))
     if first_use:
         stages = " ".join(entry.stage for entry in clone.catalogue.find(first_use))

@@ -48,13 +48,15 @@ def test_a_file_is_downloaded_verified_and_linked_from_the_cache(
 
 
 def test_an_archive_gives_its_five_files(clone: TestClone, capsys: Capture) -> None:
-    """RAFT: five members, five objects, five lines; the zip itself is not kept."""
+    """RAFT: five members, five objects, five lines and their sum; the zip itself is not kept."""
     assert fetch.main(["raft"]) == 0
 
     assert clone.tree() == RAFT
     assert sorted(clone.objects().values()) == sorted(RAFT.values())
     assert list((clone.root / ".dvc/tmp/fetch").iterdir()) == []
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(RAFT)
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(RAFT)
+    assert last.startswith("5 files, ")
 
 
 def test_everything_is_fetched_and_dvc_has_nothing_left_to_do(
@@ -146,7 +148,11 @@ def test_an_existing_tree_is_checked_and_kept(
     assert fetch.main(["complete"]) == 0
 
     assert (world.requests, len(clone.objects())) == ([], len(FILES))
-    assert capsys.readouterr().out.count("kept: already in place") == len(FILES)
+    out = capsys.readouterr().out
+    assert "kept" not in out
+    assert re.search(
+        rf"^16 files, [\d.]+ [kM]B in place: {len(FILES)} were there$", out, re.MULTILINE
+    )
     assert {path: (clone.root / path).stat().st_ino for path in FILES} == inodes
     clone.run("dvc", "repro", "models.dvc", check=True)
     assert clone.run("git", "status", "--porcelain").stdout == ""

@@ -46,7 +46,8 @@ def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = Fals
         else:
             outcomes += result
             for outcome in [] if silent else result:
-                report(outcome)
+                if outcome.is_news or len(entries) == 1:  # many are counted at the end
+                    report(outcome)
     if errors:
         lines = [line for error in errors for line in str(error).splitlines()]
         raise CheckpointError(f"{len(errors)} of {len(entries)} not downloaded", *lines)

@@ -45,6 +45,11 @@ class Outcome:
     first_use: bool = False
 
     @property
+    def is_news(self) -> bool:
+        """Whether anything was done, or must be known, about the file."""
+        return self.origin is not Origin.IN_PLACE or self.first_use
+
+    @property
     def how(self) -> str:
         """The origin in words, with its details."""
         return f"{self.origin.value} {self.details}".rstrip()
