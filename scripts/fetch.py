@@ -24,10 +24,17 @@ if TYPE_CHECKING:
 _UNCHANGED = "Nothing was fetched or changed."
 
 
+_EXAMPLES = {
+    "": "what to start with",
+    "raft sam_vit_b": "the files of two entries",
+    "complete": "all files",
+}
+
+
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Fetch the selected entries; fail if one of them was not downloaded."""
-    words = parser("fetch", __doc__)
+    words = parser("fetch", __doc__, examples=_EXAMPLES)
     names = "what SAM-PT loads by default (the default), everything, or a name in params.yaml"
     kinds = "minimal|complete|NAME"
     words.add_argument("names", metavar=kinds, nargs="*", help=names)
