@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.catalogue.selection import unknown_names
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser, path
-from scripts.console.errors import CheckpointError, PickleError, UsageError
+from scripts.console.errors import CheckpointError, PickleError
 from scripts.console.progress import note, say
 from scripts.pickles import screening
 from scripts.pickles.weights_only import TORCH
@@ -75,8 +76,7 @@ def _files(clone: Clone, names: Sequence[str]) -> list[str]:
     }
     unknown = [n for n in names if not named[n]]
     if unknown:
-        what = f"unknown name{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
-        raise UsageError(what, f"params.yaml has: {', '.join(sorted(published))}")
+        raise unknown_names(unknown, published)
     return [file for n in names for file in named[n]] or sorted(clone.catalogue.files)
 
 
