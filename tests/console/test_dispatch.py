@@ -159,11 +159,18 @@ def test_bash_offers_what_fits(
 def test_another_folder_or_python_is_one_line(tmp_path: Path) -> None:
     """It says what to type."""
     elsewhere = python(tmp_path, "-m", "scripts")
-    bare = python(tmp_path, "-S", "-m", "scripts.fetch")
+    bare, damaged = (
+        subprocess.run(
+            [sys.executable, "-S", "-m", "scripts.fetch"],
+            cwd=REPOSITORY, env=more, capture_output=True, text=True, check=False,
+        )
+        for more in ({}, {"CHECKPOINTS_FROM": "/"})
+    )  # fmt: skip
 
     assert (elsewhere.returncode, elsewhere.stdout) == (2, "")
     assert elsewhere.stderr.splitlines()[1:] == [
         "  Next: call the clone's ./checkpoints, from any folder."
     ]
     assert (bare.returncode, bare.stdout) == (1, "")
-    assert re.fullmatch(r"error: this Python has no \w+\. Next: \./checkpoints, .*\n", bare.stderr)
+    assert re.fullmatch(r"error: \S+ has no \w+\. Next: \./checkpoints, .*\n", bare.stderr)
+    assert re.fullmatch(r"error: \S+ has no \w+\. Next: remove \S+, and .*\n", damaged.stderr)
