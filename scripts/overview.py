@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.checkout import overview, parallel
+from scripts.checkout import overview
 from scripts.checkout.clone import Clone
 from scripts.console import dispatch
 from scripts.console.command import command, parser
@@ -26,8 +26,7 @@ def main(argv: Sequence[str] | None) -> None:
     words.add_argument("--json", action="store_true", help="print one JSON document")
     given = words.parse_args(argv)
     clone = Clone.at(Path.cwd())
-    first = {file.path for entry in parallel.select(clone, ["minimal"]) for file in entry.files}
-    found = overview.take(clone, first)
+    found = overview.take(clone)
     if given.json:
         say(json.dumps(found.as_json(), indent=2))
     else:

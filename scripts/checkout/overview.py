@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scripts.checkout.clone import Clone
 
 _NEAR = {Place.CACHE: "in the cache", Place.TEAM: "in the team's remote"}
+_FIRST = "minimal"  # the set to start with, if there is one
 _MANY = 3  # names in one line
 
 
@@ -54,7 +55,7 @@ class Overview:
         steps = {}
         lacking = [one for one in self.states if not one.is_there]
         if least := [one for one in lacking if one.path in self.first]:
-            steps["fetch minimal"] = f"get the files to start with: {state.total(least)}"
+            steps[f"fetch {_FIRST}"] = f"get the files to start with: {state.total(least)}"
         elif self._at(Place.UNVERIFIED):
             steps["verify"] = "check the files that were not verified"
         else:
@@ -80,11 +81,11 @@ class Overview:
         return f"{self.remote}: {self.url}{' (nothing was pushed there yet)' if unmade else ''}"
 
 
-def take(clone: Clone, first: Collection[str]) -> Overview:
+def take(clone: Clone) -> Overview:
     """Return the overview of a clone; no request is sent. Raises CatalogueError or DiskError."""
     states = state.read(clone, clone.catalogue.published.values())
     free = shutil.disk_usage(existing(clone.root / TREE)).free
-    objects = clone.cache.objects
+    objects, first = clone.cache.objects, clone.catalogue.sets.get(_FIRST, ())
     return Overview(states, first, free, objects.name, objects.url)
 
 

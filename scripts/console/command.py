@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.console.errors import CheckpointError, OutputError, StoppedError
-from scripts.console.progress import note
+from scripts.console.progress import QUIET, note
 from scripts.console.signals import raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-QUIET = "CHECKPOINTS_QUIET"  # if it is set, no command shows progress
 FROM = "CHECKPOINTS_FROM"  # the folder in which ./checkpoints was called
 _NO_READER = 128 + signal.SIGPIPE  # as a shell reports it
 

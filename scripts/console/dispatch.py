@@ -55,11 +55,11 @@ def names() -> list[str]:
 def listing() -> Iterator[str]:
     """Yield a line for each command."""
     for name in _listed():
-        yield f"  {name:<12}  {_summary(name)}"
+        yield f"  {name:<12}  {summary(name)}"
     yield f"  {'dvc ...':<12}  Run this environment's DVC"
     if apart := _apart():
         yield "Seldom typed; stages and guides use them:"
-        yield from (f"  {name:<12}  {_summary(name)}" for name in apart)
+        yield from (f"  {name:<12}  {summary(name)}" for name in apart)
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
@@ -84,7 +84,7 @@ def _file(name: str) -> Path:
     return _COMMANDS / f"{name.replace('-', '_')}.py"
 
 
-def _summary(name: str) -> str:
+def summary(name: str) -> str:
     """Return the first line of a command's docstring, without importing what it needs."""
     with _file(name).open(encoding="utf-8") as file:
         return re.split("[:;]|\\.$", file.readline().strip().strip('"'))[0]
