@@ -27,7 +27,7 @@ from scripts.console.errors import CheckpointError
 from scripts.console.progress import note, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from scripts.checkout.link import Linked
     from scripts.checkout.readiness import Readiness
@@ -104,18 +104,20 @@ def _beside(done: Linked) -> list[str]:
     return sorted({os.path.dirname(name) for name in done.strays} & known)  # noqa: PTH120
 
 
-def _show_configurations(found: Iterable[Readiness]) -> None:
-    states = list(found)
-    if ready := [each.name for each in states if each.is_ready]:
+def _show_configurations(found: Sequence[Readiness]) -> None:
+    if ready := [each.name for each in found if each.is_ready]:
         say(f"ready: {', '.join(ready)}")
-    for each in states:
-        if each.missing:
-            say(f"{each.name} needs {each.size}: ./checkpoints fetch --for {each.name}")
+    lines = {f"./checkpoints fetch --for {e.name}": e.size for e in found if e.missing}
+    if lines:
+        say("not ready; what they need is fetched by")
+    for line, size in lines.items():
+        say(f"  {line:<{max(map(len, lines))}}  {size}")
+    for each in found:
         if each.wrong:
             say(f"{each.name} would load a wrong file: {', '.join(each.wrong)}")
 
 
-def _document(consumer: Consumer, done: Linked, found: Iterable[Readiness]) -> dict[str, Any]:
+def _document(consumer: Consumer, done: Linked, found: Sequence[Readiness]) -> dict[str, Any]:
     document = asdict(done) | {"right": sorted(done.right), "models": str(consumer.models)}
     document["configurations"] = {
         each.name: {"ready": each.is_ready, "missing": each.missing, "wrong": each.wrong}

@@ -63,9 +63,11 @@ def test_it_says_which_configurations_are_ready_and_what_the_others_need(
     assert err == ""
     assert lines[0] == f"{there}/models -> {tree.root}/models"
     assert lines[1] == "ready: sam_pt"
-    assert lines[2].startswith("vis_eval_root needs 1 file, ")
-    assert lines[2].endswith(": ./checkpoints fetch --for vis_eval_root")
-    assert lines[3].endswith(": ./checkpoints fetch --for raft")
+    assert lines[2:] == [
+        "not ready; what they need is fetched by",
+        "  ./checkpoints fetch --for vis_eval_root  1 file, 125.6 kB",
+        "  ./checkpoints fetch --for raft           1 file, 2.7 kB",
+    ]
     assert link.main([str(there)]) == 0
     assert capsys.readouterr().out.startswith(f"{lines[0]}  (as it was)\n")
 
@@ -125,7 +127,7 @@ def test_it_tells_adopted_files_strays_and_wrong_ones_apart(
     assert "sam_pt would load a wrong file: models/samhq_ckpts/sam_hq_vit_h.pth\n" in out
     assert f"a loader may list {PIPS}/." in err
     assert "error: 1 file is in the way" in err
-    assert f"  {HQ}: not the pinned file\n" in err
+    assert f"  {HQ}: 4 bytes, and the pinned file has {len(FILES[HQ]):,}\n" in err
     assert (there / HQ).read_bytes() == b"half"
 
 

@@ -134,7 +134,13 @@ class _Linking:
             elif known and known == self._changes.record.copied.get(name):
                 self._stale.add(name)
             else:
-                self._done.wrong[name] = "not the pinned file"
+                self._done.wrong[name] = self._difference(file, path)
+
+    def _difference(self, file: Checkpoint, path: Path) -> str:
+        size, pin = path.stat().st_size, self._clone.pin(file)
+        if pin and pin.size is not None and pin.size != size:
+            return f"{size:,} bytes, and the pinned file has {pin.size:,}"
+        return f"{size:,} bytes, and they are not those of the pinned file"
 
     def _take(self, file: Checkpoint, pin: Pin) -> None:
         name = file.path
@@ -175,7 +181,10 @@ class _Linking:
         name, kind = file.path, self._consumer.kind(file.path)
         if not (pin := self._tree.get(name)):
             return
-        if kind is Kind.LINKED and not (self._copy and self._consumer.is_inside(name)):
+        if kind is Kind.FOREIGN and name not in self._done.right:
+            above = os.path.realpath((self._consumer.root / name).parent)
+            self._done.wrong.setdefault(name, f"its folder is a link to {above}, which has no such")
+        elif kind is Kind.LINKED and not (self._copy and self._consumer.is_inside(name)):
             self._done.right.add(name)
         elif kind in (Kind.NOTHING, Kind.LINKED) or name in self._stale:
             self._changes.make_folders(name)

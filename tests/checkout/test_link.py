@@ -183,7 +183,8 @@ def test_wrong_files_and_strays_stay_where_they_are(tree: TestClone, there: Path
 
     done = link(tree, there)
 
-    assert (done.whole, done.wrong) == (False, {HELD: "not the pinned file"})
+    differs = f"15 bytes, and the pinned file has {len(FILES[HELD]):,}"
+    assert (done.whole, done.wrong) == (False, {HELD: differs})
     assert done.strays == ["models/pips_ckpts/reference_model/model-000300000.pth"]
     assert done.right == {*MINIMAL, LACKED} - {HELD}
     assert (there / HELD).read_bytes() == b"half a download"
@@ -267,6 +268,29 @@ def test_a_link_of_the_users_own_is_left_even_if_it_is_right(
     assert (there / "models/samhq_ckpts").is_symlink()
     assert not shared.is_symlink()
     assert shared.stat().st_nlink == 1
+
+
+def test_nothing_is_put_behind_a_link_of_the_users_own(
+    tree: TestClone, there: Path, tmp_path: Path
+) -> None:
+    """A file that the folder lacks is named: to fetch it would not help."""
+    (tmp_path / "shared").mkdir()
+    (there / "models").mkdir()
+    (there / "models/samhq_ckpts").symlink_to(tmp_path / "shared")
+
+    done = link(tree, there)
+
+    assert done.wrong == {HELD: f"its folder is a link to {tmp_path}/shared, which has no such"}
+    assert list((tmp_path / "shared").iterdir()) == []
+
+
+def test_a_file_that_differs_in_its_bytes_alone_is_wrong(tree: TestClone, there: Path) -> None:
+    """Its size is the pinned one."""
+    put(there, LACKED, FILES[LACKED][:-1] + b"?")
+
+    (why,) = link(tree, there).wrong.values()
+
+    assert why == f"{len(FILES[LACKED]):,} bytes, and they are not those of the pinned file"
 
 
 def test_links_to_single_folders_of_the_tree_give_way_to_one(tree: TestClone, there: Path) -> None:

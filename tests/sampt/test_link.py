@@ -109,4 +109,4 @@ def test_every_configuration_loads_what_params_yaml_says(
         assert loaded(sam_pt, name) == set(paths)
     contents = files(SCALE, REPOSITORY)
     assert {(sam_pt / path).read_bytes() for path in contents} == set(contents.values())
-    assert " needs " not in capsys.readouterr().out
+    assert "not ready" not in capsys.readouterr().out
