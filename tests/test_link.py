@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +17,6 @@ from tests.world.checkpoints import files
 from tests.world.clones import stock
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.world.clones import TestClone
 
     Capture = pytest.CaptureFixture[str]
@@ -176,37 +174,73 @@ def test_a_folder_that_is_not_there_is_a_usage_error(
     assert list(there.iterdir()) == []
 
 
+TYPES = (
+    "To link them: `./checkpoints dvc config --local cache.type hardlink,symlink && "
+    "./checkpoints dvc checkout --relink $(find models/ ! -type d)`"
+)
+
+
+def configure(tree: TestClone, text: str) -> Clone:
+    """Write the local configuration of DVC's cache, and read the clone again."""
+    (tree.root / ".dvc/config.local").write_text(f"[cache]\n    {text}\n")
+    return Clone.at(tree.root)
+
+
 def test_nothing_is_said_of_disks_that_can_link(tree: TestClone) -> None:
     """As long as links are allowed."""
     assert disks.advice(Clone.at(tree.root)) == []
 
-    tree.run("dvc", "config", "--local", "cache.type", "copy", check=True)
+    told = disks.advice(configure(tree, "type = copy"))
 
-    assert disks.advice(Clone.at(tree.root)) == [
-        "cache.type allows no links to models/: every byte is stored twice.",
-        "Next: `./checkpoints dvc config --local cache.type hardlink,symlink` allows them.",
-    ]
+    cache = tree.root / ".dvc/cache"
+    assert told == [f"{cache} has no links to models/: every file is stored twice.", TYPES]
 
 
-def test_a_cache_on_another_disk_is_named_with_its_cure(
+def test_a_cache_on_another_disk_is_named_with_the_cure(
     tree: TestClone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every byte is stored twice there if no link leads from one disk to the other."""
+    """It can move to the disk of models/; links across disks cost nothing."""
     other = _other_disk(tree.root)
+    moved = configure(tree, f"dir = {other}")
+    fact = f"models/ is on another file system than the cache, {other}"
+    monkeypatch.setattr(Cache, "linking", lambda _: "symlink")
+    assert disks.advice(moved) == [f"{fact}: its files are symlinks to the cache."]
     monkeypatch.setattr(Cache, "linking", lambda _: "copy")
-    (tree.root / ".dvc/config.local").write_text(f"[cache]\n    dir = {other}\n")
 
-    told = disks.advice(Clone.at(tree.root))
+    told = disks.advice(moved)
 
-    assert told[0] == (
-        f"models/ is on another file system than the cache, {other}: every byte is stored twice."
-    )
-    assert told[1].startswith(f"Next: `mv {other} /")
-    assert told[2].startswith("`./checkpoints dvc cache dir --local /")
+    assert (told[0], told[2]) == (f"{fact}: every file is stored twice.", TYPES)
+    cure = f"./checkpoints dvc cache dir --local {tree.root}/.dvc/cache`, then run this again"
+    assert cure in told[1]
+    monkeypatch.setattr(Path, "is_mount", lambda _: True)
+    assert disks.advice(moved) == [told[0], told[2]]
 
 
-def _other_disk(folder: Path) -> str:
-    for name in ("/dev/shm", "/tmp", "/"):  # noqa: S108 - nothing is written there
-        if os.path.isdir(name) and os.stat(name).st_dev != folder.stat().st_dev:  # noqa: PTH112, PTH116
-            return name
+def test_a_cache_that_moves_to_the_disk_of_models_takes_its_files(
+    tree: TestClone, there: Path, tmp_path: Path
+) -> None:
+    """A second run adds what is in place to the new cache, by a link: no byte is stored twice."""
+    configure(tree, f"dir = {tmp_path}/new")
+
+    assert link.main([str(there)]) == 0
+
+    objects = [*(tmp_path / "new").glob("files/md5/??/*")]
+    inodes = {path.stat().st_ino for path in objects}
+    assert inodes == {(tree.root / name).stat().st_ino for name in tree.tree()}
+
+
+def _other_disk(folder: Path) -> Path:
+    """Return a folder of another file system, to which nothing is written."""
+    for name in ("/dev/shm", "/proc", "/"):  # noqa: S108
+        if Path(name).is_dir() and Path(name).stat().st_dev != folder.stat().st_dev:
+            return Path(name)
     pytest.skip("there is one file system alone")
+
+
+def test_the_command_says_what_disks_cost(tree: TestClone, there: Path, capsys: Capture) -> None:
+    """After all else, on stderr."""
+    configure(tree, "type = copy")
+
+    assert link.main([str(there)]) == 0
+
+    assert capsys.readouterr().err.splitlines()[-1] == TYPES

@@ -1,8 +1,7 @@
-"""The disks of the cache and of models/: what their distance costs, and how to end it."""
+"""The disks of the cache and of models/: what it costs if they are two, and how to end it."""
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,35 +10,36 @@ from scripts.console.errors import DiskError
 from scripts.files.disk import existing
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from scripts.checkout.clone import Clone
+
+# Of what is there alone: DVC would make links to objects that the cache lacks, and fail at them.
+_RELINK = f"./checkpoints dvc checkout --relink $(find {TREE}/ ! -type d)"
+_TWICE = "every file is stored twice."
+_APART = f"{TREE}/ is on another file system than the cache,"
+_TYPES = f"`./checkpoints dvc config --local cache.type hardlink,symlink && {_RELINK}`"
 
 
 def advice(clone: Clone) -> list[str]:
-    """Return lines for the user if models/ cannot have cheap links to the cache, else none."""
-    models, folder = existing(clone.root / TREE).resolve(), existing(clone.cache.folder).resolve()
-    apart = models.stat().st_dev != folder.stat().st_dev
-    kind = "copy"
-    with suppress(DiskError):  # models/ is read-only: nobody links there
+    """Return lines for the user if the cache cannot link to models/ for nothing, else none."""
+    cache, models = clone.cache.folder.parents[1], existing(clone.root / TREE).resolve()
+    apart = models.stat().st_dev != existing(cache).stat().st_dev
+    with suppress(DiskError):  # models/ is read-only
         kind = clone.cache.linking()
-    if not apart and kind != "copy":
+        if kind == "copy" and not apart:
+            return [f"{cache} has no links to {TREE}/: {_TWICE}", f"To link them: {_TYPES}"]
+        if kind == "copy":
+            return [f"{_APART} {cache}: {_TWICE}", *_move(clone), f"To link them: {_TYPES}"]
+        if apart:
+            return [f"{_APART} {cache}: its files are {kind}s to the cache."]
+    return []
+
+
+def _move(clone: Clone) -> list[str]:
+    """Return how to have the cache on the disk of models/, beside it; below it is a stray."""
+    models = existing(clone.root / TREE).resolve()
+    if models.is_mount():
         return []
-    cost = "every byte is stored twice" if kind == "copy" else f"its files are {kind}s to the cache"
-    if not apart:
-        types = "`./checkpoints dvc config --local cache.type hardlink,symlink`"
-        return [f"cache.type allows no links to {TREE}/: {cost}.", f"Next: {types} allows them."]
-    cache = clone.cache.folder.parents[1]
-    there = _mount(models) / f"{clone.root.name}.cache"
-    return [
-        f"{TREE}/ is on another file system than the cache, {cache}: {cost}.",
-        f"Next: `mv {cache} {there}` moves the cache there; then",
-        f"`./checkpoints dvc cache dir --local {there}` and `./checkpoints dvc checkout --relink`.",
-    ]
-
-
-def _mount(path: Path) -> Path:
-    """Return the root of the file system that holds a folder."""
-    while not os.path.ismount(path):
-        path = path.parent
-    return path
+    inside = models.parent == clone.root.resolve()
+    there = clone.root / ".dvc/cache" if inside else models.parent / f"{clone.root.name}-cache"
+    step = f"`./checkpoints dvc cache dir --local {there}`, then run this again"
+    return [f"To move the cache there: {step}: it adds the files of {TREE}/ to it."]

@@ -222,20 +222,20 @@ def test_undo_leaves_what_the_user_has_put_there_since(tree: TestClone, there: P
     assert shape(there)["models/notes.txt"] == b"mine"
 
 
-@pytest.mark.parametrize("stop", range(1, 8))
+@pytest.mark.parametrize("stop", range(1, 9))
 def test_an_interrupted_adoption_is_continued(
     tree: TestClone, there: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    """Stopped at any write of the record: no byte is lost, and a rerun ends as the first would."""
+    """Stopped between any step and its record: no byte is lost, and a rerun ends as the first."""
     for name in (HELD, LACKED, PIPS):
         put(there, name, FILES[name])
     before, write, calls = shape(there), links._write, []  # noqa: SLF001
 
     def cut(*args: object) -> None:
         calls.append(args)
+        write(*args)  # type: ignore[arg-type] # as it was called
         if len(calls) == stop:
             raise KeyboardInterrupt
-        write(*args)  # type: ignore[arg-type] # as it was called
 
     with monkeypatch.context() as patch:
         patch.setattr(links, "_write", cut)
@@ -291,6 +291,19 @@ def test_a_file_that_differs_in_its_bytes_alone_is_wrong(tree: TestClone, there:
     (why,) = link(tree, there).wrong.values()
 
     assert why == f"{len(FILES[LACKED]):,} bytes, and they are not those of the pinned file"
+
+
+def test_the_root_of_a_disk_stays_a_folder(
+    tree: TestClone, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume of a container is mounted at models/: each file is linked there."""
+    (there / "models").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == there / "models")
+
+    done = link(tree, there)
+
+    assert (done.whole, set(done.made)) == (False, MINIMAL)
+    assert {name for name, held in shape(there).items() if held} == MINIMAL
 
 
 def test_links_to_single_folders_of_the_tree_give_way_to_one(tree: TestClone, there: Path) -> None:
