@@ -30,7 +30,7 @@ def reuse_local(clone: Clone, file: Checkpoint) -> Outcome | None:
     with disk_errors(path):
         _refuse_obstacles(clone.root, path)
         before = path.stat() if path.exists() else None
-    if before and (found := _identify(clone.cache, path, pin)):
+    if before and (found := identify(clone.cache, path, pin)):
         screen(clone, file, path)
         with disk_errors(path):
             _ensure_cached(clone, path, found, before)
@@ -61,7 +61,7 @@ def _refuse_obstacles(root: Path, path: Path) -> None:
             raise DiskError(f"{folder} is not a folder, but must be one", "Next: move it away.")
 
 
-def _identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
+def identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
     """Return the identity of a file if it matches the pin or has none."""
     with disk_errors(path):
         if pin and not pin.allows_size(path.stat().st_size):
@@ -107,7 +107,7 @@ def _in_cache(clone: Clone, pin: Pin) -> bool:
     with disk_errors(path):
         if not path.exists():
             return False
-    if _identify(clone.cache, path, pin):
+    if identify(clone.cache, path, pin):
         clone.cache.mark_verified(str(pin.md5))
         return True
     aside = quarantine(clone.root, path, f"cache/{pin.md5}")
