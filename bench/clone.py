@@ -80,7 +80,9 @@ def make(root: Path, entries: Sequence[Entry], env: Mapping[str, str]) -> Clone:
 def _write_params(root: Path, entries: Sequence[Entry]) -> None:
     params = load(root / "params.yaml")
     params["checkpoints"] = {entry.name: {"path": entry.path} for entry in entries}
+    params["sets"] = {"minimal": [entry.name for entry in entries[:2]]}
     params.pop("archives", None)
+    params.pop("configurations", None)
     params["network"].pop("mirrors", None)
     dump(root / "params.yaml", params)
 

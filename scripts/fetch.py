@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import artifacts
+from scripts.catalogue.selection import select
 from scripts.checkout import parallel
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
@@ -28,16 +29,20 @@ _UNCHANGED = "Nothing was fetched or changed."
 def main(argv: Sequence[str] | None) -> None:
     """Fetch the selected entries; fail if one of them was not downloaded."""
     words = parser("fetch", __doc__)
-    names = "what SAM-PT loads by default (the default), everything, or a name in params.yaml"
-    kinds = "minimal|complete|NAME"
-    words.add_argument("names", metavar=kinds, nargs="*", help=names)
+    which = "a name, file name, family, glob or set; `complete` is everything (default: minimal)"
+    words.add_argument("names", metavar="SELECT", nargs="*", help=which)
+    loads = "what this configuration loads; repeatable"
+    words.add_argument(
+        "--for", metavar="CONFIG", dest="configs", action="append", default=[], help=loads
+    )
     trust = "fetch NAME, which has no pin, and trust its publisher this once"
     words.add_argument("--trust-first-use", metavar="NAME", action="append", default=[], help=trust)
     given = words.parse_args(argv)
     first_use: list[str] = given.trust_first_use
     clone = Clone.checked(Path.cwd(), first_use=first_use)
     _refuse_trust(clone, first_use)
-    entries = parallel.select(clone, [*given.names, *first_use] or ["minimal"])
+    names = [*given.names, *first_use] or ([] if given.configs else ["minimal"])
+    entries = select(clone.catalogue, names, given.configs).entries
     notices = artifacts.notices(clone.root, [file.path for e in entries for file in e.files])
     parallel.fetch_all(clone, entries)
     for line in notices:

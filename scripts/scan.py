@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.catalogue.selection import unknown_names
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
-from scripts.console.errors import CheckpointError, PickleError, UsageError
+from scripts.console.errors import CheckpointError, PickleError
 from scripts.console.progress import note, say
 from scripts.pickles import screening
 from scripts.pickles.weights_only import TORCH
@@ -66,8 +67,7 @@ def _files(clone: Clone, names: Sequence[str]) -> list[str]:
     published = clone.catalogue.published
     unknown = [n for n in names if n not in published and not os.path.lexists(clone.root / n)]
     if unknown:
-        what = f"unknown name{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
-        raise UsageError(what, f"params.yaml has: {', '.join(sorted(published))}")
+        raise unknown_names(unknown, published)
     chosen = [[f.path for f in published[n].files] if n in published else [n] for n in names]
     return [path for paths in chosen for path in paths] or sorted(clone.catalogue.files)
 

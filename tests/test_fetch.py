@@ -102,12 +102,13 @@ def test_an_existing_tree_is_checked_and_kept(
 
 
 def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys: Capture) -> None:
-    """Exit code 2 before the first request; the message lists the names."""
-    assert fetch.main(["minimal", "sam", "hq"]) == 2
+    """Exit code 2 before the first request; the message lists names like it."""
+    assert fetch.main(["minimal", "sam_vit", "sam_pt"]) == 2
 
     said = capsys.readouterr().err
-    assert said.startswith("error: unknown names: sam, hq\n")
-    assert "params.yaml has: " in said
+    assert said.startswith("error: unknown names: sam_vit, sam_pt\n")
+    assert "sam_vit: did you mean sam_vit_b, sam_vit_l, " in said
+    assert "sam_pt: a configuration: `--for sam_pt`\n" in said
     assert (clone.tree(), world.requests) == ({}, [])
 
 

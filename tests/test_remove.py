@@ -165,15 +165,42 @@ def test_what_another_stage_needs_stays(clone: TestClone, capsys: Capture) -> No
     assert files(clone) == before
 
 
-def test_an_unknown_name_is_refused(clone: TestClone, capsys: Capture) -> None:
-    """Exit code 2, and the names there are."""
+def test_what_a_set_needs_stays(clone: TestClone, capsys: Capture) -> None:
+    """The user decides what the set is without it."""
+    path = clone.root / "params.yaml"
+    path.write_text(path.read_text().replace("  minimal: [", "  other: [sam]\n  minimal: ["))
+    clone.run("git", "commit", "-qam", "other", check=True)
     before = files(clone)
 
-    for name in ("raft-small", "models/x.pth", "", "fetch@sam_vit_b"):
+    done = run(remove.main, capsys, "sam_vit_b")
+
+    assert (done.code, done.out) == (2, "")
+    assert "set other needs models/sam_ckpts/sam_vit_b_01ec64.pth" in done.err
+    assert "remove sam_vit_b from set other in params.yaml" in done.err
+    assert files(clone) == before
+
+
+def test_a_configuration_goes_with_what_it_loads(clone: TestClone, capsys: Capture) -> None:
+    """Nobody can run it with this repository any more; the others stay."""
+    assert run(remove.main, capsys, "sam_vit_l").code == 0
+
+    left = params.read(clone.root / "params.yaml").configurations
+    assert left.keys() == {"sam_pt", "raft"}
+
+
+def test_an_unknown_name_is_refused(clone: TestClone, capsys: Capture) -> None:
+    """Exit code 2, and names that are like it."""
+    before = files(clone)
+
+    for name, near in (
+        ("raft-small", "raft?"),
+        ("models/x.pth", "no name"),
+        ("fetch@pips", "pips"),
+    ):
         done = run(remove.main, capsys, name)
         assert (done.code, done.out) == (2, "")
         assert f"unknown name: {name}\n" in done.err
-        assert "sam_vit_b" in done.err
+        assert near in done.err
     assert files(clone) == before
 
 

@@ -387,7 +387,7 @@ def test_a_program_reads_json(clone: TestClone, capsys: pytest.CaptureFixture[st
     [
         (["sam_vit_b", "sam_vit_l"], 1, "2 of 2 files are missing\n  missing  models/sam_ckpts"),
         ([], 1, "16 of 16 files are missing"),
-        (["sam", "b"], 2, "unknown names: sam, b\n  params.yaml has: cotracker_stride_4_wind_8,"),
+        (["sam", "b"], 2, "unknown names: sam, b\n  sam: did you mean sam_vit_b, "),
         (["sam"], 2, "unknown name: sam\n"),
         (["x" * 5000], 2, "unknown name: xxx"),
     ],

@@ -387,7 +387,9 @@ def test_unknown_names_are_a_usage_error(clone: TestClone, capsys: Capture) -> N
     assert verify.main(["nobody", "raft", "nothing"]) == 2
 
     err = capsys.readouterr().err
-    assert err.startswith("error: unknown names: nobody, nothing\n  params.yaml has: cotracker_")
+    assert err.startswith(
+        "error: unknown names: nobody, nothing\n  nobody: no name here is like it\n"
+    )
     assert clone.tree() == {}
 
 

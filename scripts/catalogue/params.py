@@ -1,17 +1,19 @@
-"""The catalogue: the entries and the network settings of params.yaml, checked before use."""
+"""The catalogue: entries, sets and network settings of params.yaml, checked before use."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import yaml
 
 from scripts.catalogue.documents import compose, is_text, line_of, shown
+from scripts.catalogue.selection import COMPLETE, matching, unknown_names
 from scripts.catalogue.urls import is_safe
-from scripts.console.errors import CatalogueError, UsageError
+from scripts.console.errors import CatalogueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 TREE = "models"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,99}")  # DVC reads a dot in a key as a level of params
+_SECTIONS = {"archives", "checkpoints", "configurations", "network", "sets"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST = 200, 500  # bytes of a part, of a path; file systems allow 255, 1,024 from their root
 
@@ -75,10 +78,15 @@ class Published:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The content of params.yaml; entries by name."""
+    """The content of params.yaml; entries by name.
+
+    A set, and what a configuration of the paper's code loads, are paths of files by a name.
+    """
 
     published: dict[str, Published]
     network: Network
+    sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    configurations: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, Checkpoint]:
@@ -93,30 +101,28 @@ class Catalogue:
     def find(self, names: Sequence[str]) -> list[Published]:
         """Return the entries of these names; raise UsageError naming every unknown one."""
         if unknown := [name for name in names if name not in self.published]:
-            raise UsageError(
-                f"unknown name{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}",
-                f"params.yaml has: {', '.join(sorted(self.published))}",
-            )
+            raise unknown_names(unknown, self.published)
         return [self.published[name] for name in names]
 
 
 def read(path: Path) -> Catalogue:
     """Return the catalogue that params.yaml holds, or raise CatalogueError with every fault."""
     reader = _Reader()
-    root = reader.fields(
-        compose(path, ended=True), path.name, {"archives", "checkpoints", "network"}
-    )
+    root = reader.fields(compose(path, ended=True), path.name, _SECTIONS)
     published = [
         reader.published(key, node, archive=archive)
         for section, archive in (("checkpoints", False), ("archives", True))
         if section in root or not archive
         for key, node in reader.entries(root.get(section), section)
     ]
+    entries = {entry.name: entry for entry in published}
+    sets = reader.choices("sets", root, entries, {COMPLETE: ()})
+    loaded = reader.choices("configurations", root, entries, sets)
     network = reader.network(root.get("network"))
     if reader.faults:
         ordered = [f"line {line}: {text}" for line, text in sorted(reader.faults)]
         raise CatalogueError(path.name, ordered)
-    return Catalogue({entry.name: entry for entry in published}, network)
+    return Catalogue(entries, network, sets, loaded)
 
 
 @dataclass
@@ -231,6 +237,39 @@ class _Reader:
                 self.fault(node, f"{where}: {name} is a {kind} here, a {its_kind} in line {line}")
             elif kind == "file":
                 self.fault(node, f"{where}: {name} is also in line {line}")
+
+    def choices(
+        self,
+        section: str,
+        root: dict[str, yaml.Node],
+        entries: dict[str, Published],
+        sets: Mapping[str, tuple[str, ...]],
+    ) -> dict[str, tuple[str, ...]]:
+        """Return the paths that each list of a section names; it may name one of the `sets`."""
+        found = {}
+        for key, node in self.entries(root[section], section) if section in root else ():
+            where = f"{section}.{key.value}"
+            if not _NAME.fullmatch(key.value) or (key.value in sets and section == "sets"):
+                self.fault(key, f"{where}: not a name that a set can have")
+            items = node.value if isinstance(node, yaml.SequenceNode) else []
+            if not items:
+                self.fault(node, f"{where}: not a list of names")
+            chosen = (self._chosen(item, where, entries, sets) for item in items)
+            found[str(key.value)] = tuple(dict.fromkeys(chain(*chosen)))
+        return found
+
+    def _chosen(
+        self,
+        node: yaml.Node,
+        where: str,
+        entries: dict[str, Published],
+        sets: Mapping[str, tuple[str, ...]],
+    ) -> tuple[str, ...]:
+        word = str(node.value) if is_text(node) else ""
+        paths = sets.get(word) or matching(entries, word)
+        if not paths:
+            self.fault(node, f"{where}: no file has the name {shown(node)}")
+        return paths
 
     def network(self, node: yaml.Node | None) -> Network:
         fields = self.fields(node, "network", {*LIMITS, "mirrors"}) if node else {}

@@ -9,12 +9,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import sources, urls
-from scripts.catalogue.documents import load
-from scripts.catalogue.params import TREE
 from scripts.checkout.leftovers import drop_links
 from scripts.checkout.obtain import obtain
 from scripts.checkout.workspace import report
-from scripts.console.errors import CatalogueError, CheckpointError
+from scripts.console.errors import CheckpointError
 from scripts.console.progress import Bar
 
 if TYPE_CHECKING:
@@ -26,29 +24,6 @@ if TYPE_CHECKING:
 
 _ENTRIES = 4  # in parallel: enough for every core to hash, and for several hosts
 _POLL = 0.2  # seconds; the longest delay of Ctrl-C
-
-
-def select(clone: Clone, words: Sequence[str]) -> list[Published]:
-    """Return the entries of names, `minimal` and `complete`, each once; raise UsageError."""
-    names: list[str] = []
-    for word in words:
-        if word == "complete":
-            names += clone.catalogue.published
-        else:
-            names += _minimal(clone) if word == "minimal" else [word]
-    return clone.catalogue.find(list(dict.fromkeys(names)))
-
-
-def _minimal(clone: Clone) -> list[str]:
-    """Return the entries of the files that the stage fetch_minimal depends on."""
-    document = load(clone.root / "dvc.yaml")
-    try:
-        deps = document["stages"]["fetch_minimal"]["deps"]
-        paths = {dep for dep in deps if dep.startswith(f"{TREE}/")}
-    except (TypeError, KeyError, AttributeError) as error:
-        raise CatalogueError("dvc.yaml", ["stages.fetch_minimal has no list of deps"]) from error
-    published = clone.catalogue.published
-    return [name for name in published if paths & {file.path for file in published[name].files}]
 
 
 def fetch_all(clone: Clone, entries: Sequence[Published]) -> None:

@@ -20,10 +20,10 @@ from scripts.curation.entry import EDITED
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from scripts.catalogue.params import Checkpoint, Published
+    from scripts.catalogue.params import Catalogue, Checkpoint, Published
     from scripts.checkout.clone import Clone
     from scripts.curation.transaction import Change
 
@@ -33,7 +33,7 @@ def remove(change: Change, entry: Published) -> None:
     clone = change.clone
     git.refuse_dirty(clone.root)
     lock.render(clone.root)  # raises for faults in the files that will change
-    texts = _without(clone.root, entry)
+    texts = _without(clone.root, clone.catalogue, entry)
     recorded = change.recorded(f"remove {entry.name}", entry.files)
     with clone.alone(entry.name), recorded as write:
         write({**texts, f"sources/{entry.name}.dvc": None})
@@ -42,12 +42,15 @@ def remove(change: Change, entry: Published) -> None:
         drop_begun(clone, entry, entry.name, more=[f"{entry.name}.new"])
 
 
-def _without(root: Path, entry: Published) -> dict[str, str]:
+def _without(root: Path, catalogue: Catalogue, entry: Published) -> dict[str, str]:
     """Return the files' texts without the entry; raise UsageError or CatalogueError."""
     params, stages = (transaction.read(root, name) for name in EDITED)
     paths = {file.path for file in entry.files}
     document = documents.data(stages)
-    _refuse_needed(entry, paths, document["stages"])
+    _refuse_needed(entry, paths, document["stages"], catalogue.sets)
+    for name, loaded in catalogue.configurations.items():
+        if not paths.isdisjoint(loaded):  # nobody can run it with this repository any more
+            params = yaml_lines.drop(params, "configurations", name)
     for name, stage in document["stages"].items():
         # By path: the stage of an archive may have another name. A foreach has no outs.
         if (outs := _names(stage.get("outs"))) and outs <= paths:
@@ -67,14 +70,23 @@ def _names(rows: Any) -> set[str]:  # noqa: ANN401 - any yaml
     return {name for row in rows or [] for name in ([row] if isinstance(row, str) else row)}
 
 
-def _refuse_needed(entry: Published, paths: set[str], stages: Any) -> None:  # noqa: ANN401 - any yaml
-    """Raise UsageError if a stage of dvc.yaml depends on a file of the entry."""
-    for name, stage in stages.items():
-        if needed := sorted(paths & _names(stage.get("deps"))):
+def _refuse_needed(
+    entry: Published,
+    paths: set[str],
+    stages: Any,  # noqa: ANN401 - any yaml
+    sets: Mapping[str, Sequence[str]],
+) -> None:
+    """Raise UsageError if a stage of dvc.yaml, or a set, depends on a file of the entry."""
+    users = [
+        (f"stage {name}", _names(stage.get("deps")), "dvc.yaml") for name, stage in stages.items()
+    ]
+    users += [(f"set {name}", set(held), "params.yaml") for name, held in sets.items()]
+    for user, names, where in users:
+        if needed := sorted(paths & names):
             raise UsageError(
-                f"{entry.name}: stage {name} needs {', '.join(needed)}",
+                f"{entry.name}: {user} needs {', '.join(needed)}",
                 "Nothing was changed.",
-                f"Next: remove {entry.name} from {name} in dvc.yaml, commit, and run again.",
+                f"Next: remove {entry.name} from {user} in {where}, commit, and run again.",
             )
 
 

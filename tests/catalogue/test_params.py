@@ -31,7 +31,7 @@ network:
   retries: 2
   timeout: 0.5
 """
-KNOWN_ROOT = "(known: archives, checkpoints, network)"
+KNOWN_ROOT = "(known: archives, checkpoints, configurations, network, sets)"
 
 
 def read(tmp_path: Path, text: str) -> params.Catalogue:
@@ -59,6 +59,42 @@ def test_a_catalogue_is_what_params_yaml_says(tmp_path: Path) -> None:
     }
     assert holds.files == {sam.path: sam, raft.path: raft}
     assert holds.network == Network(retries=2, timeout=0.5)
+
+
+def test_a_set_is_a_list_of_names_of_files(tmp_path: Path) -> None:
+    """Each is a word that selects files; a configuration may also name a set."""
+    text = (
+        f"{GOOD}sets:\n  least: [b.pth, sam]\nconfigurations:\n  all: [least, 'raft*']\n  x: [a]\n"
+    )
+
+    holds = read(tmp_path, text)
+
+    assert holds.sets == {"least": ("models/sam/b.pth",)}
+    both = ("models/sam/b.pth", "models/raft/a.pth")
+    assert holds.configurations == {"all": both, "x": both[1:]}
+    assert (read(tmp_path, GOOD).sets, read(tmp_path, GOOD + "sets: {}\n").sets) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sets: [sam]\n", "line 13: sets: not a map of names"),
+        ("sets:\n  a: sam\n", "line 14: sets.a: not a list of names"),
+        ("sets:\n  a: []\n", "line 14: sets.a: not a list of names"),
+        ("sets:\n  complete: [sam]\n", "line 14: sets.complete: not a name that a set can have"),
+        ("sets:\n  A b: [sam]\n", "line 14: sets.A b: not a name that a set can have"),
+        ("sets:\n  a: [sam, c]\n", "line 14: sets.a: no file has the name 'c'"),
+        ("sets:\n  a: [[sam]]\n", "line 14: sets.a: no file has the name a list or map"),
+        ("sets:\n  a: [sam]\n  b: [a*]\n", None),
+        ("configurations:\n  a: ['x*']\n", "line 14: configurations.a: no file has the name 'x*'"),
+    ],
+)
+def test_a_slip_in_a_set_is_named(text: str, expected: str | None, tmp_path: Path) -> None:
+    """What selects nothing would fetch nothing."""
+    if expected:
+        assert faults(tmp_path, GOOD + text) == [expected]
+    else:
+        assert read(tmp_path, GOOD + text).sets["b"] == ("models/raft/a.pth",)
 
 
 def test_archives_and_network_may_be_left_out(tmp_path: Path) -> None:
@@ -279,15 +315,17 @@ def test_a_missing_catalogue_is_told(clone: TestClone, capsys: pytest.CaptureFix
     assert "error: params.yaml: 1 fault\n  the file is missing\n" in capsys.readouterr().err
 
 
-def test_an_unknown_name_is_told_with_the_known_ones(
+def test_an_unknown_name_is_told_with_near_ones(
     clone: TestClone, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is fetched if one of several names is wrong."""
-    code = fetch.main(["sam_vit_b", "sam_vit_x", "sam"])
+    code = fetch.main(["sam_vit_b", "sam_vit_x", "same"])
 
     err = capsys.readouterr().err
     assert code == 2
-    assert err.startswith("error: unknown names: sam_vit_x, sam\n  params.yaml has: cotracker_stri")
+    assert err.startswith(
+        "error: unknown names: sam_vit_x, same\n  sam_vit_x: did you mean sam_vit_"
+    )
     assert (clone.tree(), clone.objects(), world.requests) == ({}, {}, [])
 
 

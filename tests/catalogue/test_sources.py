@@ -98,6 +98,13 @@ def test_a_source_may_have_no_mirrors(meta: str, tmp_path: Path) -> None:
     assert read(tmp_path, DEPS + meta).mirrors == ()
 
 
+def test_sizes_that_nobody_has_confirmed_are_estimates(tmp_path: Path) -> None:
+    """Of what the URL serves, and of the files in it."""
+    source = read(tmp_path, f"{DEPS}meta:\n  size: 7\n  sizes: {{models/a: 9}}\n")
+
+    assert (source.size, source.estimate, source.estimates) == (None, 7, {"models/a": 9})
+
+
 def test_mirrors_are_addresses_of_all_or_of_one_member(tmp_path: Path) -> None:
     """In the order in which they are to be asked."""
     rows = "  - https://h/a\n  - member: models/m\n    url: https://h/b\n"
@@ -145,6 +152,9 @@ def test_mirrors_are_addresses_of_all_or_of_one_member(tmp_path: Path) -> None:
             ["meta.mirrors: 'http://h/f' is not an https address"],
         ),
         (DEPS + "meta: {alternative: [1]}\n", ["meta.alternative: not a text"]),
+        (DEPS + "meta: {size: -1}\n", ["meta.size: -1 is not a number of bytes"]),
+        (DEPS + "meta: {sizes: 1}\n", ["meta.sizes: not a map of paths to numbers of bytes"]),
+        (DEPS + "meta: {sizes: {a: x}}\n", ["meta.sizes: not a map of paths to numbers of bytes"]),
         (DEPS + "meta: {mirrors: {}}\n", ["meta.mirrors: not a list"]),
         (DEPS + "meta:\n  mirrors:\n  - 7\n", ["meta.mirrors: 7 is not an https address"]),
         (DEPS + "meta:\n  mirrors:\n  - http://h/f\n", ["meta.mirrors: 'http://h/f' is not an"]),

@@ -18,6 +18,7 @@ import pytest
 
 from scripts import fetch
 from scripts.catalogue import sources
+from scripts.catalogue.selection import select
 from scripts.catalogue.urls import host_of
 from scripts.checkout import parallel
 from scripts.checkout.candidates import Candidate
@@ -65,7 +66,7 @@ def test_one_archive_at_a_time_is_on_the_disk(
 def test_hosts_alternate(clone: TestClone) -> None:
     """No host is used twice before each of them is used once."""
     here = Clone.at(clone.root)
-    entries = parallel.select(here, ["complete"])
+    entries = select(here.catalogue, ["complete"]).entries
 
     mixed = parallel._interleaved(here, entries)  # noqa: SLF001
 
@@ -91,19 +92,6 @@ def test_failures_are_one_message_after_the_others_are_fetched(
     assert "sam_vit_l: bytes from dl.fbaipublicfiles.com do not match the pin" in said
 
 
-@pytest.mark.parametrize(
-    "text", ["[]", "stages: 7", "stages: {fetch_minimal: {deps: [1]}}", "stages: {}"]
-)
-def test_a_pipeline_without_a_minimal_variant_is_a_usage_error(
-    clone: TestClone, capsys: Capture, text: str
-) -> None:
-    """The variant is defined in dvc.yaml alone."""
-    (clone.root / "dvc.yaml").write_text(text)
-
-    assert fetch.main(["minimal"]) == 2
-    assert "stages.fetch_minimal has no list of deps" in capsys.readouterr().err
-
-
 def test_a_bug_is_not_hidden(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected exception of a thread is raised in the main thread."""
 
@@ -114,7 +102,7 @@ def test_a_bug_is_not_hidden(clone: TestClone, monkeypatch: pytest.MonkeyPatch) 
     here = Clone.at(clone.root)
 
     with pytest.raises(ZeroDivisionError):
-        parallel.fetch_all(here, parallel.select(here, ["sam_vit_b", "sam_vit_l"]))
+        parallel.fetch_all(here, here.catalogue.find(["sam_vit_b", "sam_vit_l"]))
 
 
 def test_ctrl_c_ends_it_at_once(clone: TestClone, world: World) -> None:

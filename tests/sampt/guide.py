@@ -114,6 +114,29 @@ MINIMAL = [
     "models/cotracker_ckpts/cotracker_stride_4_wind_8.pth",
     "models/samhq_ckpts/sam_hq_vit_h.pth",
 ]
+# What each file of SAM-PT's configs/ loads, below models/, by its name (commit 874ff7e).
+_HQ, _H = "samhq_ckpts/sam_hq_vit_h.pth", "sam_ckpts/sam_vit_h_4b8939.pth"
+_COTRACKER = "cotracker_ckpts/cotracker_stride_4_wind_8.pth"
+CONFIGURATIONS = (
+    f"sam_pt {_HQ} {_COTRACKER}",
+    f"demo {_HQ} {_COTRACKER}",
+    f"vos_eval_root {_HQ} {_COTRACKER}",
+    f"vis_eval_root {_H} {_HQ} {_COTRACKER}",
+    f"vis_eval_sam_pt {_H} {_COTRACKER}",
+    "sam_vit_base sam_ckpts/sam_vit_b_01ec64.pth",
+    "sam_vit_large sam_ckpts/sam_vit_l_0b3195.pth",
+    f"sam_vit_huge {_H}",
+    f"samhq_vit_huge {_HQ}",
+    "samhq_light_vit_tiny samhq_ckpts/sam_hq_vit_t.pth",
+    "sam_mobile_vit_tiny sam_mobile_ckpts/sam_mobile_vit_t.pth",
+    f"cotracker {_COTRACKER}",
+    "pips pips_ckpts/reference_model/model-000200000.pth",
+    "pips_plus_plus pips_plus_plus_ckpts/reference_model/model-000200000.pth",
+    "raft raft_ckpts/raft-things.pth",
+    "superglue superglue_ckpts/superglue_outdoor.pth superglue_ckpts/superpoint_v1.pth",
+    "tapir tapir_ckpts/open_source_ckpt/tapir_checkpoint_panning.npy",
+    "tapnet tapnet_ckpts/open_source_ckpt/checkpoint_wo_optstate.npy",
+)
 SEAL = "1aebba37a5a0b1e907d477b7472a028f.dir"
 
 

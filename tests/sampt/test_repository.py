@@ -14,6 +14,7 @@ from dvc.repo import Repo
 from scripts.catalogue import lock, sources
 from tests.sampt.guide import (
     ADDRESSES,
+    CONFIGURATIONS,
     FAMILIES,
     GUIDE,
     HOLDS,
@@ -72,6 +73,33 @@ def test_the_lock_has_the_confirmed_sizes() -> None:
     sizes = {path: PINS[path].size for path in SIZES if path in as_in_the_guide()}
 
     assert sizes == {path: SIZES[path] for path in sizes}
+
+
+@of_the_guide
+def test_every_size_is_confirmed_or_estimated() -> None:
+    """Figures of the guide, and of likely mirrors, fill the gaps of the lock."""
+    sizes = {path: PINS[path].size for path in HOLDS.files}
+    for entry in HOLDS.published.values():
+        source = sources.read(REPOSITORY / "sources", entry.name)
+        guesses = source.estimates if entry.archive else {entry.files[0].path: source.estimate}
+        for path, size in guesses.items():
+            assert (sizes[path] is None) == (size is not None), path
+            sizes[path] = sizes[path] or size
+
+    assert sum(filter(None, sizes.values())) == 10_020_067_755
+    assert sum(sizes[path] or 0 for path in MINIMAL) == 2_667_409_645
+
+
+@of_the_guide
+def test_the_configurations_are_those_of_sam_pt() -> None:
+    """Each loads what its file in configs/ says; the set `minimal` is what a stage fetches."""
+    stage = load("dvc.yaml")["stages"]["fetch_minimal"]
+
+    assert sorted(HOLDS.sets["minimal"]) == stage["deps"] == MINIMAL
+    assert {name: set(paths) for name, paths in HOLDS.configurations.items()} == {
+        name: {f"models/{path}" for path in paths}
+        for name, *paths in map(str.split, CONFIGURATIONS)
+    }
 
 
 def test_the_catalogue_has_the_confirmed_sha256() -> None:
@@ -140,7 +168,7 @@ def test_a_mirror_says_why_it_is_one() -> None:
     """Each of the guide's new ones has its evidence above it, or above its group."""
     for path in (REPOSITORY / "sources").glob("[!.]*.dvc"):
         text = path.read_text()
-        assert ("mirrors:" in text) == ("# " in text), path.name
+        assert ("mirrors:" in text or "  size" in text) == ("# " in text), path.name
 
 
 def test_every_entry_has_its_stage() -> None:
