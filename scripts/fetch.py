@@ -25,10 +25,17 @@ if TYPE_CHECKING:
 _UNCHANGED = "Nothing was fetched or changed."
 
 
+_EXAMPLES = {
+    "": "what to start with",
+    "sam 'raft-*'": "a family, and what is called so",
+    "--for vis_eval_root": "what a configuration loads",
+}
+
+
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Fetch the selected entries; fail if one of them was not downloaded."""
-    words = parser("fetch", __doc__)
+    words = parser("fetch", __doc__, examples=_EXAMPLES)
     which = "a name, file name, family, glob or set; `complete` is everything (default: minimal)"
     words.add_argument("names", metavar="SELECT", nargs="*", help=which)
     loads = "what this configuration loads; repeatable"

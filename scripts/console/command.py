@@ -9,15 +9,17 @@ import signal
 import sys
 from contextlib import suppress
 from functools import wraps
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scripts.console.errors import CheckpointError, OutputError, StoppedError
-from scripts.console.progress import note
+from scripts.console.progress import QUIET, note
 from scripts.console.signals import raised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+FROM = "CHECKPOINTS_FROM"  # the folder in which ./checkpoints was called
 _NO_READER = 128 + signal.SIGPIPE  # as a shell reports it
 
 
@@ -72,11 +74,82 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def parser(name: str, description: str | None, *, epilog: str = "") -> argparse.ArgumentParser:
-    """Return the parser of `python -m scripts.NAME`; the help keeps the lines of `description`."""
-    return argparse.ArgumentParser(
-        prog=f"python -m scripts.{name}",
+class Question(list[str]):
+    """Words that make a command show its parser to the caller, and do nothing."""
+
+    class Answered(Exception):  # noqa: N818 - it is no error
+        """The parser that got the question."""
+
+        def __init__(self, parser: argparse.ArgumentParser) -> None:
+            """Keep the parser."""
+            super().__init__(parser)
+            self.parser = parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401
+        """Parse words, or answer a Question."""
+        if isinstance(args, Question):
+            raise Question.Answered(self)
+        return super().parse_known_args(args, namespace)
+
+
+class _Quiet(argparse.Action):
+    """Let this process, and those it starts, show no progress."""
+
+    def __call__(self, *_: object) -> None:
+        os.environ[QUIET] = "1"
+
+
+_EXITS = {0: "done", 1: "it failed; the message says what to do"}
+_ALWAYS = {2: "wrong arguments, or not a sound clone", 130: "stopped by Ctrl-C"}
+
+
+def parser(
+    name: str,
+    description: str | None,
+    *,
+    examples: Mapping[str, str] | None = None,
+    exits: Mapping[int, str] | None = None,
+    epilog: str = "",
+) -> argparse.ArgumentParser:
+    """Return the parser of the command `name`; the help keeps the lines of `description`.
+
+    `examples` says what it does with certain words; `exits` what its exit codes mean, but for
+    those that all commands share.
+    """
+    words = _Parser(
+        prog=_typed(name),
         description=description,
-        epilog=epilog,
+        epilog="\n\n".join(filter(None, [_shown(name, examples), epilog.strip(), _coded(exits)])),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    words.add_argument("-q", "--quiet", action=_Quiet, nargs=0, help="show no progress")
+    return words
+
+
+def _typed(name: str) -> str:
+    """Return the words that started this command."""
+    if Path(sys.argv[0]).parts[-2:] == ("scripts", "__main__.py"):
+        return f"./checkpoints {name.replace('_', '-')}"
+    return f"python -m scripts.{name}"
+
+
+def _shown(name: str, examples: Mapping[str, str] | None) -> str:
+    """Return the examples, as somebody types them."""
+    front = f"./checkpoints {name.replace('_', '-')}"
+    lines = {f"{front} {words}".strip(): meaning for words, meaning in (examples or {}).items()}
+    width = max(map(len, lines), default=0)
+    shown = [f"  {line:<{width}}  {meaning}" for line, meaning in lines.items()]
+    return "\n".join(["examples:", *shown] if shown else [])
+
+
+def _coded(exits: Mapping[int, str] | None) -> str:
+    codes = _ALWAYS | _EXITS | dict(exits or {})
+    return "\n".join(["exit codes:", *(f"  {code:<3}  {codes[code]}" for code in sorted(codes))])
+
+
+def path(text: str) -> Path:
+    """Return the path that a user has typed, who may be in another folder than the clone."""
+    start = os.environ.get(FROM, "")
+    return Path(text) if not start or Path(start) == Path.cwd() else Path(start) / text
