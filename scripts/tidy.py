@@ -1,7 +1,8 @@
 """Remove what only takes room: begun downloads, quarantine, objects that no commit uses.
 
-With names: remove these files from models/ and from the cache. They stay in the catalogue, and
-`./checkpoints fetch NAME` downloads them again. Nothing is ever removed from a remote.
+With SELECT (a name, a file name, a family, a glob or a set): remove these files from models/ and
+from the cache. They stay in the catalogue, and `./checkpoints fetch SELECT` downloads them again.
+Nothing is ever removed from a remote.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.catalogue.selection import select
 from scripts.checkout import tidy, unwanted
 from scripts.checkout.clone import Clone
-from scripts.console.command import command, parser
+from scripts.console.command import command, parser, path
 from scripts.console.errors import CheckpointError, UsageError
 from scripts.console.progress import human, note, say
 from scripts.storage import garbage
@@ -26,29 +28,29 @@ if TYPE_CHECKING:
     from scripts.checkout.unwanted import Unwanted
 
 _SHOWN = 10  # names of a kind; more would not fit a screen
-_EPILOG = """examples:
-  ./checkpoints tidy --dry-run     what may go, and how much room it takes
-  ./checkpoints tidy               remove it, after a question
-  ./checkpoints tidy sam_vit_h     remove the files of one entry
-
+_EXAMPLES = {
+    "--dry-run": "what may go, and how much room it takes",
+    "": "remove it, after a question",
+    "sam_vit_h": "remove the files of one entry",
+}
+_EXITS = {0: "done, or nothing to do", 1: "something stays; the message says what"}
+_EPILOG = """\
 What another process is at work on stays. So does an object of the cache that a branch, a tag or
 any other commit uses, or a file of this clone. A cache outside the clone may be that of other
-clones, too, whose commits are not known: only --shared removes from it.
-
-exit code: 0 done, or nothing to do; 1 something stays; 2 usage"""
+clones, too, whose commits are not known: only --shared removes from it."""
 
 
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Find what may go, show it, ask, and remove it."""
-    words = parser("tidy", __doc__, epilog=_EPILOG)
+    words = parser("tidy", __doc__, examples=_EXAMPLES, exits=_EXITS, epilog=_EPILOG)
     option = words.add_argument
-    option("names", metavar="NAME", nargs="*", help="files that are not wanted here any more")
+    option("names", metavar="SELECT", nargs="*", help="files that are not wanted here any more")
     option("--dry-run", action="store_true", help="remove nothing, only show what would go")
     option("--yes", action="store_true", help="do not ask")
     option("--shared", action="store_true", help="remove from a cache outside this clone, too")
     also = "another clone with the same cache: what it uses stays"
-    option("--clone", metavar="DIR", action="append", default=[], type=Path, help=also)
+    option("--clone", metavar="DIR", action="append", default=[], type=path, help=also)
     option("--last-copy", action="store_true", help="remove files that no other source has, too")
     option("--json", action="store_true", help="print what goes as JSON")
     given = words.parse_args(argv)
@@ -98,8 +100,8 @@ def _show(items: Sequence[Item]) -> None:
 
 def _forget(clone: Clone, given: Namespace) -> None:
     """Remove the files of entries that others still have; raise CheckpointError if some stay."""
-    entries = clone.catalogue.find(list(dict.fromkeys(given.names)))
-    found = unwanted.here(clone, entries, shared=given.shared)
+    chosen = select(clone.catalogue, given.names)
+    found = unwanted.here(clone, chosen, shared=given.shared)
     having = unwanted.sources(clone, [each.entry for each in found])
     going = [each for each in found if having[each.entry.name] or given.last_copy]
     size = sum(each.size for each in going)
@@ -123,8 +125,8 @@ def _show_unwanted(found: Sequence[Unwanted], having: dict[str, list[str]]) -> N
         only = " alone" if len(who) == 1 else ""
         again = f"also at {', '.join(who)}{only}" if who else "no other source has it"
         say(f"{human(each.size):>9}  {each.entry.name}: {again}")
-        for path in each.own:
-            say(f"  {path} is not the pinned file, and stays")
+        for name in each.own:
+            say(f"  {name} is not the pinned file, and stays")
     if not found:
         say("nothing to remove: none of these files is here")
 

@@ -83,11 +83,11 @@ def hashes(root: Path) -> set[str]:
     They include all that DVC collects as used; to parse 200 commits it takes 40 s, and it stops at
     one that it cannot parse. Raises DiskError, and UsageError if the commits cannot all be read.
     """
-    if _git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
+    if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
         step = "Next: `git fetch --unshallow`, then run again."
         raise UsageError("this clone has a part of the commits only", step)
-    texts = [_git(root, *_ALL, *_RECORDS)]
-    listed = _git(root, "ls-files", "-coz", "--exclude-standard", "--", *_RECORDS)
+    texts = [git(root, *_ALL, *_RECORDS)]
+    listed = git(root, "ls-files", "-coz", "--exclude-standard", "--", *_RECORDS)
     for name in filter(None, listed.split(b"\0")):
         path = root / os.fsdecode(name)
         with disk_errors(path):
@@ -95,7 +95,7 @@ def hashes(root: Path) -> set[str]:
     return {found.decode() for text in texts for found in _HASH.findall(text)}
 
 
-def _git(root: Path, *words: str) -> bytes:
+def git(root: Path, *words: str) -> bytes:
     """Run git and return its output; raise UsageError with its message."""
     try:
         done = subprocess.run(["git", *words], cwd=root, capture_output=True, check=False)  # noqa: S603, S607 - no shell
@@ -103,5 +103,5 @@ def _git(root: Path, *words: str) -> bytes:
         raise UsageError("git is not installed") from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UsageError("git cannot read the commits", *lines)
+        raise UsageError("git cannot read this clone", *lines)
     return done.stdout

@@ -41,21 +41,21 @@ class Item:
 
 def partials(clone: Clone) -> list[Item]:
     """Return what was begun to download, one item a file, but not what a process is at work on."""
-    names = _names(clone)
+    known = names(clone)
     found = [
-        Item(PARTIAL, names.get(name, name), tuple(paths), room(paths), name)
+        Item(PARTIAL, known.get(name, name), tuple(paths), room(paths), name)
         for name, paths in begun(clone).items()
     ]
     return [item for item in found if not _is_busy(clone, item.key)]
 
 
-def _names(clone: Clone) -> dict[str, str]:
+def names(clone: Clone) -> dict[str, str]:
     """Return the name of the entry by each key that a partial file of it may have."""
-    names: dict[str, str] = {}
+    found: dict[str, str] = {}
     for entry in clone.catalogue.published.values():
-        names |= {key(clone, entry, file): entry.name for file in entry.files}
-        names[f"{entry.name}.new"] = f"{entry.name} (a new release)"
-    return names
+        found |= {key(clone, entry, file): entry.name for file in entry.files}
+        found[f"{entry.name}.new"] = f"{entry.name} (a new release)"
+    return found
 
 
 def quarantined(clone: Clone) -> list[Item]:

@@ -5,7 +5,6 @@ The catalogue keeps them, so that they can be fetched again; who still has them 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from scripts.checkout.local import identify
 from scripts.checkout.tidy import room
 from scripts.console.errors import CheckpointError
 from scripts.download.connections import trust
-from scripts.download.headers import HeadRequest
+from scripts.download.headers import HeadRequest, at_once
 from scripts.files.disk import disk_errors
 from scripts.storage import garbage
 
@@ -30,10 +29,9 @@ if TYPE_CHECKING:
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.catalogue.pins import Pin
+    from scripts.catalogue.selection import Selection
     from scripts.checkout.candidates import Candidate
     from scripts.checkout.clone import Clone
-
-_AT_ONCE = 32  # requests at the same time
 
 
 @dataclass(frozen=True)
@@ -50,27 +48,28 @@ class Unwanted:
     own: tuple[str, ...]
 
 
-def here(clone: Clone, entries: Sequence[Published], *, shared: bool = False) -> list[Unwanted]:
-    """Return those entries that have a file in models/ or in the cache.
+def here(clone: Clone, chosen: Selection, *, shared: bool = False) -> list[Unwanted]:
+    """Return the entries of which a chosen file is in models/ or in the cache.
 
-    A file is read, unless DVC has hashed it. Objects that other entries use are left out, and so
-    is a cache outside the clone, unless it is `shared`. Raises DiskError.
+    A file is read, unless DVC has hashed it. Objects that other files use are left out, and so is
+    a cache outside the clone, unless it is `shared`. Raises DiskError.
     """
-    chosen = {file.path for entry in entries for file in entry.files}
-    pins = {path: pin.md5 for path, pin in clone.pins.items()}
-    others = {md5 for path, md5 in pins.items() if path not in chosen}
+    others = {pin.md5 for path, pin in clone.pins.items() if path not in chosen.paths}
     cached = shared or garbage.is_own(clone.cache)
-    found = [_here(clone, entry, others, cached=cached) for entry in entries]
+    found = []
+    for entry in chosen.entries:
+        files = [file for file in entry.files if file.path in chosen.paths]
+        known = {pin.md5 for file in files if cached and (pin := clone.pin(file)) and pin.md5}
+        found.append(_here(clone, entry, files, sorted(known - others)))
     return [each for each in found if each.files or each.objects or each.own]
 
 
-def _here(clone: Clone, entry: Published, others: set[str | None], *, cached: bool) -> Unwanted:
-    present = [file for file in entry.files if (clone.root / file.path).exists()]
+def _here(
+    clone: Clone, entry: Published, files: Sequence[Checkpoint], known: Sequence[str]
+) -> Unwanted:
+    present = [file for file in files if (clone.root / file.path).exists()]
     pinned = tuple(file for file in present if is_pinned(clone, file))
-    known = [str(pin.md5) for file in entry.files if (pin := clone.pin(file)) and pin.md5]
-    objects = tuple(
-        md5 for md5 in known if cached and md5 not in others and clone.cache.object(md5).exists()
-    )
+    objects = tuple(md5 for md5 in known if clone.cache.object(md5).exists())
     size = room([*(clone.root / file.path for file in pinned), *map(clone.cache.object, objects)])
     own = tuple(file.path for file in present if file not in pinned)
     return Unwanted(entry, pinned, objects, size, own)
@@ -92,13 +91,12 @@ def sources(clone: Clone, entries: Sequence[Published]) -> dict[str, list[str]]:
     downloaded. Raises SourceError if there is no file of trusted certificate authorities.
     """
     asked = [(entry, each) for entry in entries for each in candidates.candidates(clone, entry)]
-    found: dict[str, dict[str, set[Checkpoint]]] = {entry.name: {} for entry in entries}
     context = trust()
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = pool.map(lambda row: _has(clone, row[0], row[1], context), asked)
-        for (entry, candidate), answer in zip(asked, answers, strict=True):
-            files = {candidate.file} if candidate.file else set(entry.files)
-            found[entry.name].setdefault(candidate.who, set()).update(files if answer else ())
+    answers = at_once(lambda row: _has(clone, row[0], row[1], context), asked)
+    found: dict[str, dict[str, set[Checkpoint]]] = {entry.name: {} for entry in entries}
+    for (entry, candidate), answer in zip(asked, answers, strict=True):
+        files = {candidate.file} if candidate.file else set(entry.files)
+        found[entry.name].setdefault(candidate.who, set()).update(files if answer else ())
     return {
         entry.name: [who for who, files in found[entry.name].items() if files >= set(entry.files)]
         for entry in entries

@@ -151,7 +151,7 @@ def test_commits_that_cannot_all_be_read_are_told(
         history.hashes(clone.root)
 
     shutil.rmtree(clone.root / ".git")
-    with pytest.raises(UsageError, match=r"git cannot read the commits\n  fatal: not a git"):
+    with pytest.raises(UsageError, match=r"git cannot read this clone\n  fatal: not a git"):
         history.hashes(clone.root)
 
     monkeypatch.setenv("PATH", "")
