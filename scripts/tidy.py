@@ -75,8 +75,10 @@ def _tidy(clone: Clone, given: Namespace) -> None:
 
 def _unused(clone: Clone, given: Namespace) -> list[Item]:
     """Return the unused objects of the cache, or say why they are not looked for."""
-    if not given.shared and not garbage.is_own(clone.cache):
-        note(f"{clone.cache.folder} is outside this clone; --shared looks there, too")
+    if not garbage.is_own(clone.cache):
+        theirs = "what other clones use is not known, but for those that --clone names"
+        rest = theirs if given.shared else "--shared looks there, too"
+        note(f"{clone.cache.folder} is outside this clone; {rest}")
     try:
         return tidy.unused(clone, shared=given.shared, others=given.clone)
     except UsageError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from scripts import fetch, tidy
 from scripts.checkout import journal
 from scripts.checkout.clone import Clone
 from scripts.files import digests
+from scripts.storage.objects import Objects
 from tests.curation.changing import CLEAN, dvc, run
 from tests.storage.test_garbage import HASHES, STRAY, put
 from tests.world import Fault
@@ -205,7 +207,9 @@ def test_a_cache_outside_the_clone_needs_a_word(
     assert "unused" not in done.out
     assert (cache / "ff" / STRAY[2:]).exists()
 
-    assert run(tidy.main, capsys, "--yes", "--shared", "--clone", str(other)).code == 0
+    done = run(tidy.main, capsys, "--yes", "--shared", "--clone", str(other))
+    assert done.code == 0
+    assert "outside this clone; what other clones use is not known" in done.err
     assert {path.parent.name for path in cache.glob("??/*")} == {HASHES["side"][:2], pin(full)[:2]}
 
 
@@ -268,6 +272,19 @@ def test_files_that_are_not_wanted_go(full: TestClone, world: World, capsys: Cap
     assert full.tree() == {PATH: DATA}
 
 
+def test_a_member_goes_alone(clone: TestClone, capsys: Capture) -> None:
+    """SELECT is that of fetch: here a file of an archive, by a glob."""
+    assert fetch.main(["raft"]) == 0
+    before = clone.tree()
+
+    done = run(tidy.main, capsys, "raft-sm*", "--yes")
+
+    assert done.code == 0, done.err
+    assert clone.tree() == {path: data for path, data in before.items() if path != RAFT}
+    assert pin(clone, RAFT) not in clone.objects()
+    assert run(tidy.main, capsys, "raft-smal").code == 2
+
+
 @pytest.mark.parametrize("other", ["changed", "gone"])
 def test_the_last_copy_stays(full: TestClone, world: World, capsys: Capture, other: str) -> None:
     """No team, no mirror, and the publisher has it no more: only a word of its own removes it."""
@@ -304,6 +321,26 @@ def test_a_copy_of_the_team_or_a_mirror_is_enough(
     (entry,) = json.loads(done.out)["entries"]
     assert entry["sources"] == ["the remote team", "the mirror mirror"]
     assert (entry["files"], entry["objects"], entry["bytes"]) == ([PATH], 1, len(DATA))
+
+
+@pytest.mark.parametrize(("held", "there"), [(DATA, True), (b"", False)])
+def test_a_remote_that_dvc_opens_is_asked(
+    full: TestClone,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    held: bytes,
+    *,
+    there: bool,
+) -> None:
+    """Of an object in a bucket one byte is read."""
+    world.stop_proxy()
+    monkeypatch.setattr(Objects, "find", lambda *_: partial(io.BytesIO, held))
+
+    done = run(tidy.main, capsys, NAME, "--dry-run")
+
+    assert done.out.endswith(f"{NAME}: also at the remote team alone\n") == there
+    assert done.code == (0 if there else 1)
 
 
 def test_a_file_that_is_not_the_pinned_one_stays(full: TestClone, capsys: Capture) -> None:

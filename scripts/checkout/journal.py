@@ -130,12 +130,12 @@ def recover(root: Path) -> None:
 
 
 def cut_short(root: Path) -> str | None:
-    """Return the command of a change that was cut short, None if there is none; nothing is undone.
+    """Return the command of a change that the next command will undo, or None; nothing is undone.
 
     Raises UsageError if its journal cannot be read.
     """
     kept = None if locks.is_held(root / LOCK) else _read(root)
-    return kept.command if kept else None
+    return kept.command if kept and kept.state != DONE else None
 
 
 def settle(root: Path) -> None:

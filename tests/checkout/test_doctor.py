@@ -10,6 +10,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -280,6 +281,9 @@ def test_a_disk_that_takes_every_byte_twice_is_told(
     """On two disks there is a remedy; on one that cannot link there is none."""
     monkeypatch.setattr(Cache, "linking", lambda _: "copy")
     assert "by copy: every file takes its room twice; " in condition.disk(clone.root)
+    assert condition.disk(clone.root).endswith(" not here")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Mock(free=1))
+    assert condition.disk(clone.root).endswith(" not here, more than fit")
 
     memory = Path("/dev/shm")  # noqa: S108 - not for its being temporary
     if not os.access(memory, os.W_OK) or memory.stat().st_dev == clone.root.stat().st_dev:

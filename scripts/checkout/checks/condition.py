@@ -76,24 +76,27 @@ def disk(root: Path) -> str:
     for folder in (tree, objects, existing(cache.temporary)):
         if not os.access(folder, os.W_OK | os.X_OK):
             raise CheckpointError(f"may not write {folder}", "Next: get write permission there")
-    kind, free = cache.linking(), human(shutil.disk_usage(objects).free)
+    kind, free = cache.linking(), shutil.disk_usage(objects).free
     if kind == "copy" and tree.stat().st_dev != objects.stat().st_dev:
         raise CheckpointError(
             f"models/ and the cache {objects} are on two disks: every file takes its room twice",
             f"Next: `dvc cache dir --local DIR`, with a folder on the disk of {tree}",
         )
     twice = ": every file takes its room twice" if kind == "copy" else ""
-    return f"models/ has the cache's files by {kind}{twice}; {free} free, {_missing(root)}"
+    room = f"{human(free)} free, {_missing(root, free)}"
+    return f"models/ has the cache's files by {kind}{twice}; {room}"
 
 
-def _missing(root: Path) -> str:
+def _missing(root: Path, free: int) -> str:
     try:
         clone = Clone.as_it_is(root)[0]
     except CatalogueError:
         return "what is missing is not known"
     states = state.read(clone, clone.catalogue.published.values())
     missing = [each for each in states if each.place in (Place.MISSING, Place.TEAM)]
-    return f"{state.total(missing)} not here" if missing else "no file is missing"
+    total = state.total(missing)
+    fits = "" if total.size < free else ", more than fit"
+    return f"{total} not here{fits}" if missing else "no file is missing"
 
 
 def begun(root: Path) -> str:
