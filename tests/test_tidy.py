@@ -180,7 +180,7 @@ def test_a_process_that_comes_meanwhile_is_not_disturbed(
 
 
 def test_an_object_that_is_in_use_takes_no_room_twice(full: TestClone, capsys: Capture) -> None:
-    """A hard link somewhere else keeps its bytes; a sparse partial file has few."""
+    """With a hard link somewhere else it stays; a sparse partial file has few bytes."""
     (full.root.parent / "mine").hardlink_to(full.root / ".dvc/cache/files/md5/ff" / STRAY[2:])
     with (full.root / ".dvc/tmp/fetch/pips.part").open("wb") as file:
         file.truncate(10**9)
@@ -188,7 +188,7 @@ def test_an_object_that_is_in_use_takes_no_room_twice(full: TestClone, capsys: C
     done = run(tidy.main, capsys, "--dry-run")
 
     assert "  0 B  pips\n" in done.out
-    assert "unused objects: 1, 0 B\n" in done.out
+    assert "unused" not in done.out
 
 
 def test_a_cache_outside_the_clone_needs_a_word(

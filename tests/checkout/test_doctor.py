@@ -175,12 +175,14 @@ def test_a_broken_clone_is_told_in_lines(
 def test_a_folder_that_is_no_clone_is_told_in_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """Nothing at all is there."""
-    monkeypatch.chdir(tmp_path)
+    """Nothing at all is there, and nothing is after it."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
 
     found = lines(capsys)
 
     assert [name for name, line in found.items() if line["ok"]][:2] == ["python", "network"]
+    assert list((tmp_path / "empty").iterdir()) == []
     assert found["git"]["text"].startswith("git cannot read this clone: fatal: not a git repo")
 
 
