@@ -134,15 +134,21 @@ class Cache:
 
         As DVC does, types are tried from the cache to the disk of `path`. Raises DiskError.
         """
-        source = self.object(md5)
+        self._put(self.object(md5), md5, path, self._types)
+        with suppress(*_STATE_ERRORS):  # `dvc checkout` removes it where no entry has it
+            self._state.save_link(str(path), self._fs)
+
+    def export(self, source: Path, md5: str, path: Path) -> None:
+        """Put a verified file at a path outside the clone, as `link` does, but as no symlink."""
+        self._put(source.resolve(), md5, path, [kind for kind in self._types if kind != "symlink"])
+
+    def _put(self, source: Path, md5: str, path: Path, types: Iterable[str]) -> None:
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self._fresh(md5, beside=path.parent)
-            _link(source, fresh, self._types)
+            _link(source, fresh, types)
             move(fresh, path)
         self.remember(path, md5)
-        with suppress(*_STATE_ERRORS):  # `dvc checkout` removes it where no entry has it
-            self._state.save_link(str(path), self._fs)
 
     def linking(self) -> str:
         """Return the type of link that works from the cache to models/: `copy` if no other does.

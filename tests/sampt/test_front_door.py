@@ -76,6 +76,20 @@ def test_one_line_makes_the_environment_and_fetches(conda: TestClone) -> None:
     assert shell(conda, "git status --porcelain", conda.root) == ""
 
 
+def test_a_consumer_finds_what_it_loads(conda: TestClone, tmp_path: Path) -> None:
+    """Two commands from nothing, in the consumer's folder; the files of its default are there."""
+    consumer = tmp_path / "sam-pt"
+    consumer.mkdir()
+    here = f"'{conda.root}/checkpoints'"
+
+    shell(conda, f"{here} fetch minimal && {here} link .", consumer)
+
+    loaded = HOLDS.configurations["sam_pt"]
+    assert loaded
+    for path in loaded:
+        assert (consumer / path).read_bytes() == files(SCALE, conda.root)[path]
+
+
 def test_a_path_is_read_where_it_is_typed(conda: TestClone, tmp_path: Path) -> None:
     """Not at the root of the clone, where the command runs."""
     shell(conda, f"'{conda.root}/checkpoints' bom --output bill.json", tmp_path)
