@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import footprint, idle, kills, lab, machine, report, transfers, trees, upstream
+from bench import footprint, guide, idle, kills, lab, machine, report, transfers, trees, upstream
 from bench.command import FailedError, log
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ CONDITIONS: dict[str, Callable[[Lab], Section]] = {
     "memory": footprint.memory,
     "disk": footprint.disk,
     "tls": transfers.over_tls,
+    "throttled_tls": transfers.throttled_tls,
+    "batch_tls": trees.batch_tls,
+    "guide": guide.guide,
 }
 
 

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One catalogue entry: its URL, and the size and md5 of the file there."""
+    """One file of the catalogue: its URL, size and md5; or the archive at the URL, and its name."""
 
     name: str
     url: str
     size: int
     md5: str
+    archive: str = ""
+    member: str = ""
 
     @property
     def path(self) -> str:
@@ -79,9 +81,12 @@ def make(root: Path, entries: Sequence[Entry], env: Mapping[str, str]) -> Clone:
 
 def _write_params(root: Path, entries: Sequence[Entry]) -> None:
     params = load(root / "params.yaml")
-    params["checkpoints"] = {entry.name: {"path": entry.path} for entry in entries}
-    params["sets"] = {"minimal": [entry.name for entry in entries[:2]]}
-    params.pop("archives", None)
+    params["checkpoints"] = {e.name: {"path": e.path} for e in entries if not e.archive}
+    params["archives"] = {
+        name: {"members": [{"member": e.member, "path": e.path} for e in held]}
+        for name, held in _archives(entries).items()
+    }
+    params["sets"] = {"minimal": [entry.path for entry in entries[:2]]}
     params.pop("configurations", None)
     params["network"].pop("mirrors", None)
     dump(root / "params.yaml", params)
@@ -91,19 +96,22 @@ def _write_sources(root: Path, entries: Sequence[Entry]) -> None:
     for path in (root / "sources").glob("*.dvc"):
         if path.is_file():
             path.unlink()
-    for entry in entries:
+    for name, url in {entry.archive or entry.name: entry.url for entry in entries}.items():
         dump(
-            root / f"sources/{entry.name}.dvc",
+            root / f"sources/{name}.dvc",
             {
                 "frozen": True,
-                "deps": [{"hash": "md5", "path": entry.url}],
-                "outs": [{"hash": "md5", "path": entry.name}],
+                "deps": [{"hash": "md5", "path": url}],
+                "outs": [{"hash": "md5", "path": name}],
             },
         )
 
 
 def _write_stages(root: Path, entries: Sequence[Entry]) -> None:
-    """Keep the repository's fetch stage; let fetch_minimal depend on the first two entries."""
+    """Keep the repository's fetch stage; let fetch_minimal depend on the first two entries.
+
+    An archive needs no stage here: its pins are those of the lock.
+    """
     document = load(root / "dvc.yaml")
     fetch, least = document["stages"]["fetch"], entries[:2]
     minimal = {
@@ -112,10 +120,18 @@ def _write_stages(root: Path, entries: Sequence[Entry]) -> None:
     }
     dump(root / "dvc.yaml", {"stages": {"fetch": fetch, "fetch_minimal": minimal}})
     command = str(fetch["do"]["cmd"])
-    stages = {f"fetch@{entry.name}": _locked(entry, command) for entry in entries}
+    stages = {f"fetch@{e.name}": _locked(e, command) for e in entries if not e.archive}
+    for name, held in _archives(entries).items():
+        stages[f"unpack_{name}"] = {"cmd": "", "outs": [_recorded(entry) for entry in held]}
     deps = [_recorded(entry) for entry in least]
     stages["fetch_minimal"] = {"cmd": minimal["cmd"], "deps": deps}
     dump(root / "dvc.lock", {"schema": "2.0", "stages": stages})
+
+
+def _archives(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Return the members of each archive by its name."""
+    names = dict.fromkeys(entry.archive for entry in entries if entry.archive)
+    return {name: [e for e in entries if e.archive == name] for name in names}
 
 
 def _locked(entry: Entry, command: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.world import clones
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bench.clone import Clone
+    from bench.clone import Clone, Entry
     from bench.files import File
 
 
@@ -32,10 +32,11 @@ class Plan:
     many: int = 1000
     cut: int = 40_000_000
     rate: int = 20_000_000  # bytes a second and connection
+    smaller: int = 10  # times, than SAM-PT's checkpoints
     rounds: int = 5
 
 
-QUICK = Plan(32 * MIB, 4 * MIB, 8, 64 * MIB, 25, 100, cut=4_000_000, rounds=1)
+QUICK = Plan(32 * MIB, 4 * MIB, 8, 64 * MIB, 25, 100, cut=4_000_000, smaller=500, rounds=1)
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,14 @@ class Lab:
     @contextmanager
     def clone(self, served: Sequence[tuple[File, str]], *, tls: bool = False) -> Iterator[Clone]:
         """Make a clone whose catalogue lists these files and URLs; remove it at the end."""
+        with self.listed([rivals.entry(file, url) for file, url in served], tls=tls) as made:
+            yield made
+
+    @contextmanager
+    def listed(self, entries: Sequence[Entry], *, tls: bool = False) -> Iterator[Clone]:
+        """Make a clone whose catalogue has these entries; remove it at the end."""
         root = self.folder()
         env = self.env | (self.trusting() if tls else {})
-        entries = [rivals.entry(file, url) for file, url in served]
         try:
             yield clone.make(root, entries, env)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
@@ -62,6 +63,7 @@ class Standing:
 
     contender: Contender
     laps: list[list[float]] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)  # seconds on all cores, a round each
     failure: str | None = None
 
     def row(self, name: str = "", *, lap: int | None = None, unit: str = "s") -> Row:
@@ -69,6 +71,11 @@ class Standing:
         values = [sum(run) if lap is None else run[lap] for run in self.laps]
         name, checked = name or self.contender.name, self.contender.checked
         return Row(name, "" if self.failure else checked, values, self.failure, unit)
+
+    def busy(self) -> Row:
+        """Return the processor seconds of each round as a row."""
+        name, values = f"{self.contender.name}: processor seconds", self.processor
+        return Row(name, "", [] if self.failure else values, self.failure)
 
 
 def race(contenders: Sequence[Contender], rounds: int) -> list[Standing]:
@@ -89,7 +96,9 @@ def _run(standing: Standing, number: int) -> None:
     contender = standing.contender
     try:
         contender.reset()
+        before = _processor()
         laps = list(contender.action())
+        used = _processor() - before
         contender.verify()
         contender.reset()
     except FailedError as error:
@@ -97,5 +106,12 @@ def _run(standing: Standing, number: int) -> None:
         log(f"  round {number + 1}: {contender.name}: {standing.failure}")
     else:
         standing.laps.append(laps)
+        standing.processor.append(used)
         shown = " + ".join(f"{lap:.3f}" for lap in laps[:4])
         log(f"  round {number + 1}: {contender.name}: {shown}")
+
+
+def _processor() -> float:
+    """Return the seconds that the commands which have ended used, with all that they started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -163,7 +163,8 @@ def wget_each(scratch: Scratch, files: Mapping[str, File]) -> Contender:
     steps: list[list[str]] = []
     for url, file in files.items():
         check = 'echo "$1  $2" | md5sum -c --status'
-        steps += [["wget", "-q", url], ["sh", "-c", check, "sh", file.md5, file.name]]
+        fetch = ["wget", "-q", f"--ca-certificate={scratch.authority}", url]
+        steps += [fetch, ["sh", "-c", check, "sh", file.md5, file.name]]
     return replace(_commands(f"{WGET}, one after another", scratch, *steps), verify=_nothing)
 
 
@@ -175,7 +176,7 @@ def aria2_list(scratch: Scratch, files: Mapping[str, File]) -> Contender:
         lines = [f"{url}\n  checksum=md5={file.md5}\n" for url, file in files.items()]
         (scratch.folder / "list").write_text("".join(lines), "ascii")
 
-    words = ["aria2c", *_ARIA2, "-j8"]
+    words = ["aria2c", *_ARIA2, f"--ca-certificate={scratch.authority}", "-j8"]
     made = _commands("aria2c -x8 -s8 -j8 -i LIST, with checksums", scratch, [*words, "-ilist"])
     return replace(made, reset=reset, verify=_nothing)
 

@@ -21,13 +21,20 @@ if TYPE_CHECKING:
 FETCH = "python -m scripts.fetch (ours)"
 
 
-def batch(lab: Lab) -> Section:
+def batch_tls(lab: Lab) -> Section:
+    """Do the same over TLS."""
+    return batch(lab, tls=True)
+
+
+def batch(lab: Lab, *, tls: bool = False) -> Section:
     """Download several files at once, then run the `dvc repro` that finds them done."""
-    served = {lab.nginx.url(file.name): file for file in lab.batch()}
+    served = {lab.nginx.url(file.name, tls=tls): file for file in lab.batch()}
     title = f"{len(served)} x {size(lab.plan.small)}, unthrottled"
+    title += ", over TLS" if tls else ""
     first = next(iter(served.values()))
     with ExitStack() as stack:
-        clone = stack.enter_context(lab.clone([(file, url) for url, file in served.items()]))
+        listed = [(file, url) for url, file in served.items()]
+        clone = stack.enter_context(lab.clone(listed, tls=tls))
         scratch = stack.enter_context(lab.scratch(first, lab.nginx.url(first.name)))
         contenders = [
             _fetched(clone),
@@ -42,7 +49,9 @@ def batch(lab: Lab) -> Section:
         Target("dvc repro after it, a stage", stage, 0.35, "s"),
     ]
     rows = [alone, replace(after, checked=""), wget.row(), aria2.row()]
-    return Section("batch", title, rows, targets, {"ours": alone.name, "wget": rows[2].name})
+    return Section(
+        f"batch{'_tls' * tls}", title, rows, targets, {"ours": alone.name, "wget": rows[2].name}
+    )
 
 
 def _fetched(clone: Clone) -> Contender:

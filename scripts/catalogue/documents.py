@@ -7,14 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from scripts.console.errors import CatalogueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from ruamel.yaml import YAML
 
 # libyaml's parser reads the lock ten times faster; a platform without it still works.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -51,13 +51,13 @@ def load(path: Path, where: str = "", *, ended: bool = False) -> Any:  # noqa: A
 
 def load_as_dvc(path: Path) -> Any:  # noqa: ANN401
     """Return the document as DVC reads it, in YAML 1.2 (`yes` is a text); raise CatalogueError."""
-    return _read(path, path.name, YAML(typ="safe").load)
+    return _read(path, path.name, lambda text: _by_ruamel(text, _ruamel("safe")))
 
 
 def editable(path: Path) -> Any:  # noqa: ANN401 - a document in ruamel's types, which keep its form
     """Return a document of DVC's to be changed and dumped again; raise CatalogueError."""
     load(path)  # for the line number of most faults
-    return _read(path, path.name, _round_trip().load)
+    return _read(path, path.name, lambda text: _by_ruamel(text, _ruamel("rt")))
 
 
 def compose(path: Path, *, ended: bool = False) -> yaml.Node | None:
@@ -95,7 +95,7 @@ def shown(node: yaml.Node) -> str:
 def dumped(document: Any) -> str:  # noqa: ANN401
     """Return the document as DVC itself would write it."""
     stream = io.StringIO()
-    _round_trip().dump(document, stream)
+    _ruamel("rt").dump(document, stream)
     return stream.getvalue()
 
 
@@ -127,11 +127,11 @@ def parsed(text: str, where: str, parse: Callable[[str], Any] = data, *, ended: 
             raise CatalogueError(where, ["its last line has no end: the rest may be lost"])
         _check_depth(text)
         return parse(text)
-    except (yaml.MarkedYAMLError, MarkedYAMLError) as error:
+    except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
         raise CatalogueError(where, [f"{line}{error.problem or error.context}"]) from error
-    except (yaml.YAMLError, YAMLError) as error:
+    except yaml.YAMLError as error:
         raise CatalogueError(where, [" ".join(str(error).split())]) from error
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         # The parsers' own: for 2026-13-45, !!bool x and !!timestamp x, and for a list as a key.
@@ -151,8 +151,24 @@ def _marked(problem: str, mark: Any) -> yaml.MarkedYAMLError:  # noqa: ANN401 - 
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
-def _round_trip() -> YAML:
+def _ruamel(kind: str) -> YAML:
+    # Imported here: most commands need PyYAML alone, which reads faster.
+    from ruamel.yaml import YAML  # noqa: PLC0415
+
     # As DVC sets it up, so that what is written here is what DVC would write.
-    form = YAML()
+    form = YAML(typ=kind)
     form.default_flow_style = False
     return form
+
+
+def _by_ruamel(text: str, form: YAML) -> Any:  # noqa: ANN401
+    """Parse a text; raise the errors of PyYAML."""
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415
+
+    try:
+        return form.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _marked(error.problem or error.context, mark) from error
+    except YAMLError as error:
+        raise yaml.YAMLError(str(error)) from error

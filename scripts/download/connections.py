@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -21,6 +22,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from scripts.catalogue.urls import host_of, is_private, is_public, is_safe
 from scripts.console.errors import SourceError
 from scripts.download.failures import printable
+from scripts.download.responses import Response
 
 if TYPE_CHECKING:
     import ssl
@@ -156,9 +158,17 @@ class Connections(HTTPAdapter):
     the remaining encrypted bytes as if they were the body.
     """
 
-    def __init__(self, most: int, context: ssl.SSLContext | None = None) -> None:
-        """Keep up to `most` idle connections per host; `context` is the result of trust()."""
-        self._context = context
+    def __init__(
+        self,
+        most: int,
+        context: ssl.SSLContext | None = None,
+        arrived: Callable[[int], object] = id,
+    ) -> None:
+        """Keep up to `most` idle connections per host; `context` is the result of trust().
+
+        `arrived` is called with the number of bytes of a body, whenever some have come.
+        """
+        self._context, self._arrived = context, arrived
         # Refuse names that resolve to a private address; behind a proxy, the proxy resolves them.
         self.public = False
         self._aborted = threading.Event()
@@ -173,7 +183,7 @@ class Connections(HTTPAdapter):
         if pool.ConnectionCls is type(pool).ConnectionCls:
             proxied = select_proxy(args[0].url, kwargs.get("proxies"))
             check = _check_peer if self.public and not proxied else None
-            pool.ConnectionCls = _recorded(type(pool).ConnectionCls, self._record, check)
+            pool.ConnectionCls = self._recorded(type(pool).ConnectionCls, check)
         return pool
 
     def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -201,27 +211,25 @@ class Connections(HTTPAdapter):
         if self._aborted.is_set():
             _shut(opened)
 
+    def _recorded(self, kind: Any, check: Callable[[str, socket.socket], None] | None) -> Any:  # noqa: ANN401
+        """Return a subclass of a urllib3 connection that checks and records its sockets."""
+        record, respond = self._record, partial(Response, arrived=self._arrived)
 
-def _recorded(
-    kind: Any,  # noqa: ANN401
-    record: Callable[[socket.socket], None],
-    check: Callable[[str, socket.socket], None] | None,
-) -> Any:  # noqa: ANN401
-    """Return a subclass of a urllib3 connection that checks and records each socket it opens."""
+        class Recorded(kind):  # type: ignore[misc]
+            response_class = staticmethod(respond)
 
-    class Recorded(kind):  # type: ignore[misc]
-        def _new_conn(self) -> socket.socket:
-            opened: socket.socket = super()._new_conn()
-            if check:
-                check(self.host, opened)
-            return opened
+            def _new_conn(self) -> socket.socket:
+                opened: socket.socket = super()._new_conn()
+                if check:
+                    check(self.host, opened)
+                return opened
 
-        def connect(self) -> None:
-            super().connect()
-            record(self.sock)
+            def connect(self) -> None:
+                super().connect()
+                record(self.sock)
 
-    Recorded.__name__ = kind.__name__  # which messages of urllib3 begin with
-    return Recorded
+        Recorded.__name__ = kind.__name__  # which messages of urllib3 begin with
+        return Recorded
 
 
 def _check_peer(host: str, opened: socket.socket) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import requests
-import urllib3
 
 from scripts.catalogue.params import Network
 from scripts.catalogue.urls import host_of, is_private
@@ -30,10 +28,11 @@ from scripts.download.request import TransferLimits
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-_READ = 1 << 18  # bytes collected for one write; TLS delivers 16 KiB at a time
-_COLLECT = 0.1  # seconds for it; from a slow line they are counted as they arrive
+    import urllib3
+
+_READ = 1 << 18  # bytes collected for one write
 _HEAD = 256  # bytes in which a page is recognised
 _PAGE = 1 << 16  # bytes of a page that are searched for its title
 _CONNECT = 10.0  # seconds
@@ -55,7 +54,6 @@ class Reply:
     start: int
     stop: int | None
     total: int | None
-    arrived: Callable[[int], object]  # called with the size of each chunk
     ranged: bool = False
 
     def chunks(self) -> Iterator[bytes]:
@@ -67,25 +65,15 @@ class Reply:
         head = b""
         with http_errors(self.host):
             while left and (chunk := self._read()[:left]):
-                self.arrived(len(chunk))
                 if not self.start and len(head) < _HEAD and looks_like_page(head := head + chunk):
                     raise page_error(self.host, head)
                 left -= len(chunk)
                 yield chunk
 
     def _read(self) -> bytes:
-        pieces: list[bytes] = []
-        left, latest = _READ, time.monotonic() + _COLLECT
-        try:
-            while left and (piece := self.raw.read1(left, decode_content=self.encoded)):
-                pieces.append(piece)
-                left -= len(piece)
-                if time.monotonic() > latest:
-                    break
-        except (OSError, urllib3.exceptions.HTTPError):
-            if not pieces:
-                raise
-        return b"".join(pieces)  # after a failure, too: the next read fails again
+        if self.encoded:
+            return self.raw.read1(_READ, decode_content=True)
+        return self.raw.read(_READ, decode_content=False)
 
 
 class Publisher:
@@ -110,9 +98,9 @@ class Publisher:
         self._resolved: str | None = None  # the last redirect target, requested directly
         if self.url.startswith("https:"):
             context = context or trust()
-        self._connections = Connections(connections, context)
         limits = limits or TransferLimits(Network())
-        self._pace = Pace(limits, self.host, self._connections.interrupt)
+        self._pace = Pace(limits, self.host, self.interrupt)
+        self._connections = Connections(connections, context, self._pace.arrived)
         self._session = Session(url, (min(_CONNECT, timeout), timeout))
         self._session.mount("https://", self._connections)
         self._session.mount("http://", self._connections)
@@ -155,6 +143,10 @@ class Publisher:
         It is for a file without a pin: nothing else decides whose bytes are believed.
         """
         self._connections.public = not is_private(self.url)
+
+    def interrupt(self) -> None:
+        """Make all open requests fail; later ones do not."""
+        self._connections.interrupt()
 
     def close(self) -> None:
         """Abort all open responses and wake the threads that wait for data."""
@@ -199,15 +191,13 @@ class Publisher:
         validator = _validator(headers.get("ETag"), headers.get("Last-Modified"))
         if response.status_code == _OK:
             total = None if encoded else raw.length_remaining
-            whole = self.host, raw, validator, encoded, 0, total, total
-            return Reply(*whole, self._pace.arrived)
+            return Reply(self.host, raw, validator, encoded, 0, total, total)
         found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
         first, last, total = map(int, found.groups()) if found else (-1, -1, -1)
         expected = min(stop or total, total) - 1
         if start is None or encoded or (first, last) != (start, expected):
             raise RangeError(f"{self.host}: sent a different range than requested")
-        part = self.host, raw, validator, encoded, first, last + 1, total
-        return Reply(*part, self._pace.arrived, ranged=True)
+        return Reply(self.host, raw, validator, encoded, first, last + 1, total, ranged=True)
 
 
 class RangeError(SourceError):

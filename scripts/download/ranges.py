@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import AbstractContextManager, suppress
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from scripts.files.digests import Digest
 
 _SHARE = 2048  # bytes/s of a connection: each fills a TLS record of 16 KiB within the timeout
-_PAUSE = 0.01  # seconds between the starts of two workers
-_BACKLOG = 2 << 20  # bytes written but not yet hashed
+_PAUSE = 0.03  # seconds in which the processor is measured before another worker starts
+_BACKLOG = 2 << 20  # bytes written but not yet hashed: another connection would not help
+_HOLD = 32 << 20  # bytes written but not yet hashed: the hash needs the processor more
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_BUSY = min(1.3, 0.65 * _CORES)  # processor seconds a second of this process
 _POLL = 0.2  # seconds: a join without timeout would delay Ctrl-C
 
 
@@ -83,7 +87,7 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
     def _worker(self) -> None:
         try:
             self._wait_to_start()
-            self._download_blocks(self._part.take())
+            self._download_blocks(self._part.take(), patient=True)
         except BaseException as error:  # noqa: BLE001 - raised again by finish()
             if self._error is None:
                 self._error = error
@@ -95,19 +99,30 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
         More connections than that would only compete for the processor; or for a slow line.
         """
         with self._start_lock:  # one worker after another
-            done = self._done.wait(_PAUSE)
-            while not done and (self._hash_is_behind() or self._line_is_slow()):
-                done = self._done.wait(_PAUSE)
+            while self._is_busy() or self._unhashed > _BACKLOG or self._line_is_slow():
+                if self._done.is_set():
+                    return
             self._open += 1
 
-    def _hash_is_behind(self) -> bool:
-        return self._part.front() - self._hashing.position > _BACKLOG
+    def _is_busy(self) -> bool:
+        """Tell whether this process used the processor so much that more threads slow it down.
+
+        Reading TLS passes the interpreter's lock on for every 16 KiB.
+        """
+        used, began = time.process_time(), time.monotonic()
+        self._done.wait(_PAUSE)
+        return time.process_time() - used > _BUSY * (time.monotonic() - began)
+
+    @property
+    def _unhashed(self) -> int:
+        return self._part.front() - self._hashing.position
 
     def _line_is_slow(self) -> bool:
         seconds = time.monotonic() - self._began
         return self._part.present - self._resumed < _SHARE * self._open * seconds
 
-    def _download_blocks(self, number: int | None) -> None:
+    def _download_blocks(self, number: int | None, *, patient: bool = False) -> None:
+        """Download a block and, one after another, those that are free."""
         retries = Retries(self._limits.network, lambda: self._part.present, self._stop)
         moved = False
         while number is not None and not self._stop.is_set():
@@ -118,8 +133,15 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
                 except TransientError as error:  # noqa: PERF203 - a wait follows
                     retries.spend(error, moved=moved or self._part.missing(number) < missing)
                     moved = False
+            if patient:
+                self._wait_for_hash()
             number = self._part.take()
         self._done.set()
+
+    def _wait_for_hash(self) -> None:
+        """Leave the processor to the hash, which would run alone at the end, if it is behind."""
+        while self._unhashed > _HOLD and not self._done.wait(_PAUSE):
+            pass
 
     def _download(self, number: int) -> None:
         start = self._part.position(number)

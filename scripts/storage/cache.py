@@ -1,55 +1,31 @@
-"""DVC's cache and state: with storage/remote.py, all code that relies on DVC's internals.
+"""DVC's cache: with storage/state.py and remote.py, all code that relies on DVC's internals.
 
 Checked against DVC 3.67; the tests run the real DVC against every fact used here: an object's
-path and mode, the order of link types, and the database of hashes that spares DVC from reading
-gigabytes twice. If a later DVC keeps its state elsewhere, only that speed is lost.
+path and mode, and the order of link types.
 """
 
 from __future__ import annotations
 
 import errno
-import getpass
-import hashlib
+import importlib.util
 import os
 import shutil
-import sqlite3
 import stat
 import threading
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import dvc_data.hashfile.state as dvc_state
-import dvc_objects.fs.system as links
-from dvc.config import Config, ConfigError
-from dvc.dirs import site_cache_dir
-from dvc.exceptions import DvcException
-from dvc.version import version_tuple
-from dvc_data.hashfile.cache import DiskError as StateError
-from dvc_data.hashfile.cache import Timeout
-from dvc_data.hashfile.hash_info import HashInfo
-from dvc_objects.fs.generic import test_links
-from dvc_objects.fs.local import LocalFileSystem
-from dvc_objects.fs.utils import makedirs
-
-from scripts.catalogue.urls import masked
-from scripts.console.errors import CatalogueError
 from scripts.files.disk import disk_errors, existing
+from scripts.storage import settings
 from scripts.storage.objects import Objects
+from scripts.storage.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _MODE = 0o444  # DVC trusts an object of this mode
-# A state that cannot be written (full disk, locked, not ours) costs time, not correctness.
-# KeyError: a user without an entry in /etc/passwd, as in some containers.
-_STATE_ERRORS = (KeyError, OSError, sqlite3.Error, Timeout, StateError)
-LINKS: dict[str, Callable[[str, str], object]] = {
-    "reflink": links.reflink,
-    "hardlink": links.hardlink,
-    "symlink": links.symlink,
-    "copy": shutil.copyfile,
-}
 _TYPES = ("reflink", "copy")  # DVC's own order where none is configured
 
 
@@ -58,10 +34,7 @@ class Cache:
 
     def __init__(self, root: Path) -> None:
         """Read the configuration of the clone at `root`; raise CatalogueError if it is invalid."""
-        try:
-            config = Config(str(root / ".dvc"))
-        except (ConfigError, OSError) as error:
-            raise CatalogueError(_at_fault(root / ".dvc"), [masked(str(error))]) from error
+        config = settings.read(root)
         self.root = root
         self.temporary = root / ".dvc" / "tmp" / "fetch"
         section = config["cache"]
@@ -69,10 +42,7 @@ class Cache:
         self._types = tuple(section.get("type") or _TYPES)
         self._group = section.get("shared") == "group"
         self.objects = Objects(root, config)
-        self._fs = LocalFileSystem()
-        self._state: dvc_state.StateBase = dvc_state.StateNoop()
-        with suppress(*_STATE_ERRORS):
-            self._state = dvc_state.State(str(root), _state_folder(root, config))
+        self._state = State(root, config)
 
     def object(self, md5: str) -> Path:
         """Return the path of the object of this md5, whether it exists or not."""
@@ -80,15 +50,11 @@ class Cache:
 
     def known(self, path: Path) -> str | None:
         """Return the md5 that DVC has recorded of a file, if the file has not changed since."""
-        with suppress(*_STATE_ERRORS):
-            _, found = self._state.get(str(path), self._fs)
-            return found.value if found and found.name == "md5" else None
-        return None
+        return self._state.known(path)
 
     def remember(self, path: Path, md5: str) -> None:
         """Record the md5 of a file in DVC's state, so that DVC does not read it again."""
-        with suppress(*_STATE_ERRORS):
-            self._state.save(str(path), self._fs, HashInfo("md5", md5))
+        self._state.remember(path, md5)
 
     def add(self, part: Path, md5: str) -> Path:
         """Move a verified file into the cache; raise DiskError."""
@@ -135,8 +101,7 @@ class Cache:
         As DVC does, types are tried from the cache to the disk of `path`. Raises DiskError.
         """
         self._put(self.object(md5), md5, path, self._types)
-        with suppress(*_STATE_ERRORS):  # `dvc checkout` removes it where no entry has it
-            self._state.save_link(str(path), self._fs)
+        self._state.remember_link(path)
 
     def export(self, source: Path, md5: str, path: Path) -> None:
         """Put a verified file at a path outside the clone, as `link` does, but as no symlink."""
@@ -155,9 +120,12 @@ class Cache:
 
         Test links are made in models/ (it may be another disk) and removed at once.
         """
+        from dvc_objects.fs.generic import test_links  # noqa: PLC0415 - takes 0.1 s
+        from dvc_objects.fs.local import localfs  # noqa: PLC0415
+
         folder, here = existing(self.folder), existing(self.root / "models") / "link"
         with disk_errors(folder):
-            works = test_links(list(self._types), self._fs, str(folder), self._fs, str(here))
+            works = test_links(list(self._types), localfs, str(folder), localfs, str(here))
         return works[0] if works else "copy"
 
     def _fresh(self, md5: str, *, beside: Path | None = None) -> Path:
@@ -176,20 +144,39 @@ class Cache:
     def _room_for(self, md5: str) -> Path:
         target = self.object(md5)
         with disk_errors(target):
-            makedirs(str(target.parent), exist_ok=True, mode=0o2775 if self._group else None)
+            if self._group:
+                from dvc_objects.fs.utils import makedirs  # noqa: PLC0415 - takes 0.1 s
+
+                makedirs(str(target.parent), exist_ok=True, mode=0o2775)
+            target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
 
-def _at_fault(folder: Path) -> str:
-    """Return the configuration file that DVC cannot read."""
-    with suppress(ConfigError, OSError):
-        # With a file system given, DVC reads no local configuration.
-        Config(str(folder), fs=LocalFileSystem())
-        return ".dvc/config.local"
-    with suppress(ConfigError, OSError):
-        Config()
-        return ".dvc/config"
-    return "the configuration of this user or machine (`dvc config --list --show-origin`)"
+def _hardlink(source: str, target: str) -> None:
+    os.link(os.path.realpath(source), target)  # the object itself may be a symlink
+
+
+@cache
+def _system() -> Any:  # noqa: ANN401
+    """Return DVC's module of links alone: its package takes 0.1 s to import."""
+    package: Any = importlib.util.find_spec("dvc_objects")
+    path = Path(package.origin).parent / "fs" / "system.py"
+    spec: Any = importlib.util.spec_from_file_location("dvc_objects_fs_system", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _reflink(source: str, target: str) -> None:
+    _system().reflink(source, target)
+
+
+LINKS: dict[str, Callable[[str, str], object]] = {
+    "reflink": _reflink,
+    "hardlink": _hardlink,
+    "symlink": os.symlink,
+    "copy": shutil.copyfile,
+}
 
 
 def _link(source: Path, target: Path, types: Iterable[str]) -> None:
@@ -239,20 +226,3 @@ def _runs(pid: str) -> bool:
     except (ProcessLookupError, ValueError, OverflowError):
         return False
     return True
-
-
-def _state_folder(root: Path, config: Config) -> str:
-    """Return where DVC keeps the state of a clone (dvc.repo.Repo.site_cache_dir).
-
-    Asking Repo itself would cost every stage 0.2 s for its import; it makes what is missing.
-    """
-    stamp = root / ".dvc" / "tmp" / "btime"
-    repos = Path(site_cache_dir(config["core"].get("site_cache_dir")), "repo")
-    if not stamp.exists() or not repos.is_dir():
-        from dvc.repo import Repo  # noqa: PLC0415 - only before the first DVC command of a clone
-
-        with suppress(DvcException):  # the next DVC command reports it, such as: no git repository
-            Repo(str(root)).close()
-    token = (str(root), None, stamp.stat().st_mtime, getpass.getuser(), version_tuple[0], 0)
-    name = hashlib.md5(str(token).encode(), usedforsecurity=False).hexdigest()
-    return str(repos / name)

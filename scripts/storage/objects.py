@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from dvc.config import Config
-
     from scripts.storage.remote import Remote
+    from scripts.storage.settings import Settings
 
     Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 
@@ -28,7 +27,7 @@ _NAMED = {"version_aware", "worktree"}  # remotes that keep files under their ow
 class Objects:
     """The objects of the default remote of `dvc push`."""
 
-    def __init__(self, root: Path, config: Config) -> None:
+    def __init__(self, root: Path, config: Settings) -> None:
         """Take its name and URL from the configuration; send no request."""
         self.name: str = config["core"].get("remote", "")
         self._root, self._settings = root, config["remote"].get(self.name, {})

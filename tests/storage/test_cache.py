@@ -88,13 +88,13 @@ def test_an_object_lies_where_dvc_looks_for_it(clone: TestClone) -> None:
 
 def test_the_state_is_where_dvc_keeps_it(clone: TestClone) -> None:
     """The formula equals Repo.site_cache_dir, before and after DVC's first command."""
-    ours = Cache(clone.root)._state.tmp_dir  # noqa: SLF001 - a private fact, held against DVC's
+    ours = Cache(clone.root)._state.folder  # noqa: SLF001 - a private fact, held against DVC's
     repo = Repo(str(clone.root))
     theirs = repo.site_cache_dir
     repo.close()
 
-    assert ours == theirs
-    assert Cache(clone.root)._state.tmp_dir == theirs  # noqa: SLF001
+    assert ours == Path(theirs)
+    assert Cache(clone.root)._state.folder == Path(theirs)  # noqa: SLF001
 
 
 def test_the_state_follows_a_configured_folder(
@@ -104,11 +104,11 @@ def test_the_state_follows_a_configured_folder(
     monkeypatch.delenv("DVC_SITE_CACHE_DIR")
     configured(clone, f"[core]\n    site_cache_dir = {tmp_path}/site\n")
 
-    ours = Cache(clone.root)._state.tmp_dir  # noqa: SLF001
+    ours = Cache(clone.root)._state.folder  # noqa: SLF001
 
-    assert Path(ours).parent == tmp_path / "site" / "repo"
+    assert Path(str(ours)).parent == tmp_path / "site" / "repo"
     assert known(clone, clone.root / "params.yaml") is None
-    assert Path(ours).is_dir()
+    assert Path(str(ours)).is_dir()
 
 
 @pytest.mark.parametrize("types", ORDERS)
@@ -277,7 +277,7 @@ def test_a_foreign_object_that_may_not_be_changed_is_used_as_it_is(
 @pytest.mark.parametrize("content", [b"this is no database", b"SQLite format 3\0" + bytes(4000)])
 def test_a_corrupt_state_costs_time_and_nothing_else(clone: TestClone, content: bytes) -> None:
     """Without a readable database the file is hashed, and right."""
-    folder = Path(Cache(clone.root)._state.tmp_dir)  # noqa: SLF001
+    folder = Path(str(Cache(clone.root)._state.folder))  # noqa: SLF001
     for database in folder.rglob("cache.db*"):
         database.write_bytes(content)
 
@@ -317,7 +317,9 @@ def test_a_clone_without_git_is_served_all_the_same(clone: TestClone) -> None:
     assert clone.read(PATH) == DATA
 
 
-@pytest.mark.parametrize("text", ["[cache\n", '[cache]\n    type = "teleport"\n', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["[cache\n", '[cache]\n    type = "teleport"\n', "\xff", "[cache]\n    dir = %(x)s\n"]
+)
 @pytest.mark.parametrize("name", ["config", "config.local"])
 def test_a_broken_configuration_is_told_before_anything_is_fetched(
     clone: TestClone, world: World, capsys: Capture, text: str, name: str
