@@ -113,7 +113,9 @@ def test_a_terminal_is_asked(
     done = run(tidy.main, capsys)
 
     assert done.code == 0
-    assert done.err == "remove 6.0 kB? [y/N] " + ("" if gone else "nothing was removed\n")
+    assert done.err == "remove 6.0 kB? [y/N] " + (
+        "6.0 kB freed\n" if gone else "nothing was removed\n"
+    )
     assert (begun(full) == set()) == gone
     assert (STRAY in full.objects()) != gone
 
@@ -143,6 +145,7 @@ def test_what_another_process_is_at_work_on_stays(full: TestClone, capsys: Captu
     assert done.code == 1
     assert "raft" not in done.out
     assert done.err == (
+        "2.0 kB freed\n"
         "error: 2 not removed: another process is at work in this clone\n"
         f"  quarantine: 20260101T000000.000000Z: {PATH}\n"
         f"  unused objects: {STRAY}\n"
@@ -177,7 +180,7 @@ def test_a_process_that_comes_meanwhile_is_not_disturbed(
 
 
 def test_an_object_that_is_in_use_takes_no_room_twice(full: TestClone, capsys: Capture) -> None:
-    """A hard link somewhere else keeps its bytes; a sparse partial file has few."""
+    """With a hard link somewhere else it stays; a sparse partial file has few bytes."""
     (full.root.parent / "mine").hardlink_to(full.root / ".dvc/cache/files/md5/ff" / STRAY[2:])
     with (full.root / ".dvc/tmp/fetch/pips.part").open("wb") as file:
         file.truncate(10**9)
@@ -185,7 +188,7 @@ def test_an_object_that_is_in_use_takes_no_room_twice(full: TestClone, capsys: C
     done = run(tidy.main, capsys, "--dry-run")
 
     assert "  0 B  pips\n" in done.out
-    assert "unused objects: 1, 0 B\n" in done.out
+    assert "unused" not in done.out
 
 
 def test_a_cache_outside_the_clone_needs_a_word(
@@ -258,10 +261,9 @@ def test_files_that_are_not_wanted_go(full: TestClone, world: World, capsys: Cap
     done = run(tidy.main, capsys, NAME, "raft", "--yes")
 
     assert done.code == 0, done.err
-    assert (
-        done.out == f"  {len(DATA) / 1000:.1f} kB  {NAME}: also at dl.fbaipublicfiles.com alone\n"
-    )
-    assert done.err == f"To get them back: ./checkpoints fetch {NAME}\n"
+    size = f"{len(DATA) / 1000:.1f} kB"
+    assert done.out == f"  {size}  {NAME}: also at dl.fbaipublicfiles.com alone\n"
+    assert done.err == f"{size} freed\nTo get them back: ./checkpoints fetch {NAME}\n"
     assert full.tree() == {}
     assert full.objects().keys() == {STRAY}
     assert not (full.root / "models/sam_ckpts").exists()

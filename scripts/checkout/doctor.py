@@ -73,7 +73,8 @@ def _examined(name: str, root: Path, *, broken: bool) -> Line:
     except CheckpointError as error:
         return Line(name, _fact(error), _step(error) or step)
     except ImportError as error:
-        return Line(name, f"not checked: {error}", "first mend the environment")
+        mend = "first mend the environment"
+        return Line(name, f"not checked: {error}", step if name == "environment" else mend)
     except Exception as error:  # noqa: BLE001 - of what is broken, any library may raise anything
         what = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
         return Line(name, f"not checked: {what}", step)

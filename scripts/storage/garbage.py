@@ -30,21 +30,26 @@ def is_own(cache: Cache) -> bool:
     return cache.folder.resolve().is_relative_to(cache.root.resolve())
 
 
-def unused(cache: Cache, needed: Collection[str], roots: Iterable[Path]) -> dict[str, Path]:
+def unused(cache: Cache, needed: set[str], roots: Iterable[Path]) -> dict[str, Path]:
     """Return the objects that are not `needed`, by md5; those of a needed folder are.
 
-    An object to which a link in models/ of one of the clones at `roots` leads, symbolic or hard, is
-    left out. Raises DiskError.
+    An object to which a link in models/ of one of the clones at `roots` leads is left out, and so
+    is one with a hard link anywhere, which would free nothing. Raises DiskError.
     """
     with disk_errors(cache.folder):
         objects = {p.parent.name + p.name: p for p in sorted(cache.folder.glob("??/*"))}
         folders = [objects[md5] for md5 in needed if md5.endswith(".dir") and md5 in objects]
         members = {each.decode() for path in folders for each in _MEMBER.findall(path.read_bytes())}
         linked = {*_inodes(path for root in roots for path in _files(root / "models"))}
-        spare = {md5: path for md5, path in objects.items() if _NAME.fullmatch(md5)}
-        for md5 in {*needed, *members} & spare.keys():
-            del spare[md5]
-        return {md5: path for md5, path in spare.items() if linked.isdisjoint(_inodes([path]))}
+        spare = objects.keys() - needed - members
+        return {
+            md5: path
+            for md5, path in objects.items()
+            if md5 in spare
+            and _NAME.fullmatch(md5)
+            and path.stat().st_nlink == 1
+            and linked.isdisjoint(_inodes([path]))
+        }
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -175,12 +175,14 @@ def test_a_broken_clone_is_told_in_lines(
 def test_a_folder_that_is_no_clone_is_told_in_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """Nothing at all is there."""
-    monkeypatch.chdir(tmp_path)
+    """Nothing at all is there, and nothing is after it."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
 
     found = lines(capsys)
 
     assert [name for name, line in found.items() if line["ok"]][:2] == ["python", "network"]
+    assert list((tmp_path / "empty").iterdir()) == []
     assert found["git"]["text"].startswith("git cannot read this clone: fatal: not a git repo")
 
 
@@ -217,8 +219,11 @@ def test_a_library_that_is_missing_or_raises_is_told(
     assert clone.root.exists()
 
 
-def test_another_environment_than_the_lock_is_told(clone: TestClone, lock: Path) -> None:
+def test_another_environment_than_the_lock_is_told(
+    clone: TestClone, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Other versions and missing packages, those of other machines not; the stamp goes first."""
+    monkeypatch.setattr(sys, "prefix", str(clone.root))
     lock.write_text(LOCK.format("0.1", 1) + "".join(f"not-there-{n}==1 \\\n" for n in range(3)))
     found = f"requests {metadata.version('requests')} (locked 0.1)"
 
@@ -229,9 +234,8 @@ def test_another_environment_than_the_lock_is_told(clone: TestClone, lock: Path)
         " not-there-1 is missing and 1 more"
     )
     assert step == "Next: ./checkpoints doctor: it makes the environment"
-    (clone.root / ".venv").mkdir()
-    (clone.root / ".venv/installed").touch()
-    assert fault("environment", clone.root)[1].startswith("Next: rm .venv/installed && ./check")
+    (clone.root / "installed").touch()
+    assert fault("environment", clone.root)[1].startswith(f"Next: rm {clone.root}/installed && ./")
 
 
 def test_an_old_python_is_told(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:
