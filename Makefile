@@ -10,11 +10,11 @@ unexport PYTHONPATH
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-minimal: ## Download the two checkpoints that SAM-PT loads by default (2.7 GB)
+minimal: ## Download the two checkpoints that SAM-PT loads by default (2.67 GB)
 	./checkpoints fetch minimal
 	./checkpoints dvc repro -q fetch_minimal
 
-complete: ## Download all 25 checkpoints (10.0 GB)
+complete: ## Download all 25 checkpoints (9.99 GB)
 	./checkpoints fetch complete
 	./checkpoints dvc repro -q models.dvc
 

@@ -11,6 +11,7 @@ from scripts.checkout import overview
 from scripts.checkout.clone import Clone
 from scripts.console import dispatch
 from scripts.console.command import command, parser
+from scripts.console.listing import show
 from scripts.console.progress import say
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def main(argv: Sequence[str] | None) -> None:
     if given.json:
         say(json.dumps(found.as_json(), indent=2))
     else:
-        say("\n".join([*found.lines(), "", *_steps(found.steps()), "", *_commands()]))
+        show("\n".join([*found.lines(), "", *_steps(found.steps()), ""]))
+        show("\n".join(_commands()), crop=True)
 
 
 def _steps(steps: dict[str, str]) -> Iterator[str]:

@@ -273,14 +273,14 @@ def test_without_a_network_nothing_is_known(
 
 
 def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys: Capture) -> None:
-    """All of them are named, with those there are; nothing is requested."""
+    """All of them are named, with near ones; nothing is requested."""
     del clone
 
     seen = look(capsys, "sam_vit_b", "sam_vit_x", "sam_vit_y")
 
     assert (seen.code, seen.rows) == (2, {})
     assert seen.err.startswith("error: unknown names: sam_vit_x, sam_vit_y\n")
-    assert "raft" in seen.err
+    assert "sam_vit_x: did you mean sam_vit_" in seen.err
     assert world.requests == []
 
 

@@ -53,6 +53,14 @@ class Clone:
             what = f"{root} is not the root of the repository: it has no .dvc folder"
             raise UsageError(what, "Next: call the clone's ./checkpoints, from any folder.")
         journal.recover(root)
+        return cls.as_it_is(root)
+
+    @classmethod
+    def as_it_is(cls, root: Path) -> tuple[Clone, Any]:
+        """Return the clone and the document of its lock; a change that was cut short stays so.
+
+        Raises CatalogueError.
+        """
         holds, (document, pinned) = params.read(root / "params.yaml"), history.pinned(root)
         pinned.pop(INVENTORY, None)  # it is in git, not on a remote
         clone = cls(root, holds, pinned, Cache(root), TransferLimits(holds.network))

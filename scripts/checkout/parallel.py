@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import sources, urls
+from scripts.checkout import plan
 from scripts.checkout.leftovers import drop_links
 from scripts.checkout.obtain import obtain
 from scripts.checkout.workspace import report
@@ -16,39 +17,56 @@ from scripts.console.errors import CheckpointError
 from scripts.console.progress import Bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from scripts.catalogue.params import Published
     from scripts.checkout.clone import Clone
+    from scripts.checkout.plan import Plan
     from scripts.checkout.workspace import Outcome
 
 _ENTRIES = 4  # in parallel: enough for every core to hash, and for several hosts
 _POLL = 0.2  # seconds; the longest delay of Ctrl-C
 
 
-def fetch_all(clone: Clone, entries: Sequence[Published]) -> None:
-    """Obtain entries in parallel and report each file; raise CheckpointError.
+def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = False) -> list[Outcome]:
+    """Obtain entries in parallel, report each file, return the outcomes; raise CheckpointError.
 
     If one fails, the others are still obtained; the error at the end names every failure. Links
     to objects that are gone go first, those of other entries, too: with one `dvc repro` fails.
+    What is to be downloaded is known before the first byte. `silent` shows and reports nothing.
     """
     drop_links(clone, entries)
-    single = len(entries) == 1  # in this thread, with a bar of its own
+    outcomes: list[Outcome] = []
     errors: list[CheckpointError] = []
-    for result in [obtain(clone, entries[0])] if single else _results(clone, entries):
+    for result in _all_results(clone, entries, silent=silent):
         if isinstance(result, CheckpointError):
             errors.append(result)
         elif isinstance(result, BaseException):
             raise result
         else:
-            for outcome in result:
+            outcomes += result
+            for outcome in [] if silent else result:
                 report(outcome)
     if errors:
         lines = [line for error in errors for line in str(error).splitlines()]
         raise CheckpointError(f"{len(errors)} of {len(entries)} not downloaded", *lines)
+    return outcomes
 
 
-def _results(clone: Clone, entries: Sequence[Published]) -> Iterator[list[Outcome] | BaseException]:
+def _all_results(
+    clone: Clone, entries: Sequence[Published], *, silent: bool
+) -> Iterable[list[Outcome] | BaseException]:
+    if len(entries) > 1:
+        planned = plan.make(clone, entries)
+        planned.check_room()
+        return _results(clone, entries, planned, Bar("all", quiet=silent))
+    within = Bar(entries[0].name, quiet=True) if silent else None
+    return [obtain(clone, entries[0], within=within)]  # in this thread, with a bar of its own
+
+
+def _results(
+    clone: Clone, entries: Sequence[Published], planned: Plan, total: Bar
+) -> Iterator[list[Outcome] | BaseException]:
     """Yield the outcomes or the error of each entry, in the order in which they end.
 
     The threads are daemons: a command that is stopped does not wait for them.
@@ -61,15 +79,18 @@ def _results(clone: Clone, entries: Sequence[Published]) -> Iterator[list[Outcom
             while True:
                 done.put(_attempt(clone, waiting.popleft(), bar))
 
-    with Bar("all") as bar:
+    whole = planned.whole
+    total.expect(whole.size, len(planned.files), estimated=whole.estimated)
+    with total as bar:
         for _ in range(min(_ENTRIES, len(entries))):
             threading.Thread(target=work, daemon=True).start()
         left = len(entries)
         while left:
             # With a timeout, as an endless wait would delay a Ctrl-C that comes just before it.
             with suppress(queue.Empty):
-                yield done.get(timeout=_POLL)
+                yield (result := done.get(timeout=_POLL))
                 left -= 1
+                bar.file_done(len(result) if isinstance(result, list) else 0)
 
 
 def _attempt(clone: Clone, entry: Published, bar: Bar) -> list[Outcome] | BaseException:

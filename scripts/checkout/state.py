@@ -50,6 +50,11 @@ class FileState:
     cached: bool = False
 
     @property
+    def shown(self) -> str:
+        """The size as users read it."""
+        return shown(self.size, estimated=self.estimated)
+
+    @property
     def is_there(self) -> bool:
         """Tell whether a file is at its path that is not known to be wrong."""
         return self.place in (Place.IN_PLACE, Place.UNVERIFIED)
@@ -63,10 +68,14 @@ class Total:
     size: int
     estimated: bool = False
 
+    @property
+    def shown(self) -> str:
+        """The size as users read it."""
+        return shown(self.size, estimated=self.estimated)
+
     def __str__(self) -> str:
         """Return both, such as `25 files, ~9.99 GB`."""
-        size = shown(self.size, estimated=self.estimated)
-        return f"{self.files} file{'s' * (self.files != 1)}, {size}"
+        return f"{self.files} file{'s' * (self.files != 1)}, {self.shown}"
 
 
 def read(clone: Clone, entries: Iterable[Published]) -> list[FileState]:

@@ -7,7 +7,7 @@ import io
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from scripts.console.progress import QUIET, note
 from scripts.console.signals import raised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 FROM = "CHECKPOINTS_FROM"  # the folder in which ./checkpoints was called
 _NO_READER = 128 + signal.SIGPIPE  # as a shell reports it
@@ -53,13 +53,26 @@ def command(body: Callable[[list[str] | None], None]) -> Callable[..., int]:
 
 def _run(body: Callable[[list[str] | None], None], argv: list[str] | None) -> None:
     try:
-        body(argv)
+        with _kept(QUIET):
+            body(argv)
     except KeyboardInterrupt:
         raise StoppedError(
             "stopped",
             "models/ and the cache have verified files alone; partial downloads are kept.",
             "Next: run the same command again, it resumes.",
         ) from None
+
+
+@contextmanager
+def _kept(name: str) -> Iterator[None]:
+    """Let what a command does to a variable end with it."""
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _print_anything() -> None:
@@ -97,8 +110,10 @@ class _Parser(argparse.ArgumentParser):
 class _Quiet(argparse.Action):
     """Let this process, and those it starts, show no progress."""
 
-    def __call__(self, *_: object) -> None:
+    def __call__(self, _: object, namespace: argparse.Namespace, *__: object) -> None:
+        """Set it for the command, too."""
         os.environ[QUIET] = "1"
+        namespace.quiet = True
 
 
 _EXITS = {0: "done", 1: "it failed; the message says what to do"}
@@ -124,7 +139,8 @@ def parser(
         epilog="\n\n".join(filter(None, [_shown(name, examples), epilog.strip(), _coded(exits)])),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    words.add_argument("-q", "--quiet", action=_Quiet, nargs=0, help="show no progress")
+    silent = "show no progress"
+    words.add_argument("-q", "--quiet", action=_Quiet, nargs=0, default=False, help=silent)
     return words
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.console.command import Question, command
 from scripts.console.errors import UsageError
-from scripts.console.progress import say
+from scripts.console.listing import show
 
 if TYPE_CHECKING:
     import argparse
@@ -96,7 +96,7 @@ def _module(name: str) -> Any:  # noqa: ANN401 - a module, which mypy cannot kno
 
 @command
 def _help(_: Sequence[str] | None) -> None:
-    say("\n".join([_USAGE, "commands:", *listing()]))
+    show("\n".join([_USAGE, "commands:", *listing()]), crop=True)
 
 
 @command

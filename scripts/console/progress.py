@@ -66,12 +66,16 @@ class Bar(AbstractContextManager["Bar"]):
         """Show nothing yet: the total is not known before `start`."""
         self._name, self._within = name, within
         quiet = quiet or QUIET in os.environ
-        self._shown = not quiet and sys.stderr.isatty()
+        self._hidden: bool = quiet or (within is not None and within._hidden)  # noqa: SLF001 - a bar, too
+        self._shown = not self._hidden and sys.stderr.isatty()
         self._quiet = quiet or within is not None
         self._lock = threading.Lock()
         self._tqdm: Any = None
         self._total: int | None = None
         self._done = self._initial = 0
+        self._expected: int | None = None
+        self._files = self._files_done = 0
+        self._estimated = False
         self._printed = time.monotonic()
         self._done_then = 0  # bytes when the last line was printed
         self._ended = threading.Event()
@@ -99,11 +103,22 @@ class Bar(AbstractContextManager["Bar"]):
             if self._shown:
                 self._draw()
 
+    def expect(self, total: int, files: int, *, estimated: bool) -> None:
+        """Set the total before the first byte, in bytes and files; `grow` then adds to no total."""
+        self._expected, self._files, self._estimated = total, files, estimated
+        self._total = total
+
+    def file_done(self, count: int = 1) -> None:
+        """Count files that are in place."""
+        with self._lock:
+            self._files_done += count
+
     def grow(self, total: int, done: int) -> None:
         """Add bytes to the total, `done` of which are there already."""
         with self._lock:
-            self._total = (self._total or 0) + total
             self._done += done
+            grown = (self._total or 0) + (0 if self._expected else total)
+            self._total = max(grown, self._done)
             self._initial += done
             self._done_then += done
             if self._shown:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,14 @@ from scripts.catalogue.urls import host_of
 from scripts.checkout import candidates
 from scripts.console.errors import SourceError, UsageError
 from scripts.download.connections import trust
-from scripts.download.headers import BlockedError, GoneError, Head, HeadRequest, hash_in
+from scripts.download.headers import (
+    BlockedError,
+    GoneError,
+    Head,
+    HeadRequest,
+    at_once,
+    hash_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +29,6 @@ if TYPE_CHECKING:
     from scripts.catalogue.sources import Source
     from scripts.checkout.clone import Clone
 
-_AT_ONCE = 32  # requests at the same time
 STATES = {
     "same": "the publisher states the pinned hash: the content is known to be the same",
     "unchanged": "ETag and size are those that sources/NAME.dvc recorded",
@@ -61,21 +66,19 @@ def compare(
         asked.append((source, clone.published_pin(entry), False))
         asked += [(copy, pin, True) for copy, pin in _mirrors(clone, entry, source) if mirrors]
     timeout, context = clone.catalogue.network.timeout, trust()
-    with ThreadPoolExecutor(_AT_ONCE) as pool, ExitStack() as stack:
-        stack.callback(pool.shutdown, wait=False, cancel_futures=True)  # Ctrl-C does not wait
 
-        def ask(source: Source, pin: Pin | None, mirror: bool) -> Finding:  # noqa: FBT001
-            try:
-                request = HeadRequest(source.url, context, timeout=timeout)
-                stack.callback(request.close)
+    def ask(row: tuple[Source, Pin | None, bool]) -> Finding:
+        source, pin, mirror = row
+        try:
+            with closing(HeadRequest(source.url, context, timeout=timeout)) as request:
                 found = _judge(request.head(), pin, source)
-            except SourceError as error:
-                state = {GoneError: "gone", BlockedError: "blocked"}.get(type(error), "unknown")
-                found = Finding(state, " ".join([error.what, *error.details]))
-            return _of_mirror(found, source) if mirror else found
+        except SourceError as error:
+            state = {GoneError: "gone", BlockedError: "blocked"}.get(type(error), "unknown")
+            found = Finding(state, " ".join([error.what, *error.details]))
+        return _of_mirror(found, source) if mirror else found
 
-        found = pool.map(ask, *zip(*asked, strict=True))
-        return [(row[0], each) for row, each in zip(asked, found, strict=True)]
+    found = zip(asked, at_once(ask, asked), strict=True)
+    return [(source, each) for (source, *_), each in found if each]
 
 
 def _refuse_left_out(*words: str) -> None:

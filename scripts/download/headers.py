@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import math
+import queue
 import re
+import threading
+import time
+from collections import deque
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from scripts.catalogue.params import Network
 from scripts.catalogue.urls import host_of, masked, secret_in
@@ -18,10 +23,14 @@ from scripts.download.request import TransferLimits
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import requests
 
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
+_AT_ONCE = 32  # requests at the same time
+_POLL = 0.2  # seconds; the longest delay of Ctrl-C
 _TIMEOUT = 10.0  # seconds without a response; headers are short
 _WINDOW = 3  # timeouts in which the headers of all hops must arrive
 _TRIES = 2  # a single broken connection proves nothing
@@ -49,6 +58,47 @@ class Head:
     md5: str | None = None
     sha256: str | None = None
     moved: str | None = None
+
+
+def at_once(
+    ask: Callable[[_Asked], _Answer], items: Sequence[_Asked], *, within: float = math.inf
+) -> list[_Answer | None]:
+    """Call `ask` with all items at the same time; return the answers in the items' order.
+
+    An answer that has not come `within` these seconds is None. The threads are daemons: a command
+    that is stopped does not wait for them. Raises what `ask` raises.
+    """
+    waiting = deque(enumerate(items))
+    done: queue.SimpleQueue[tuple[int, _Answer | None, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        with suppress(IndexError):  # no item is left
+            while True:
+                done.put(_answered(ask, *waiting.popleft()))
+
+    for _ in range(min(_AT_ONCE, len(items))):
+        threading.Thread(target=work, daemon=True).start()
+    answers: dict[int, _Answer | None] = {}
+    latest = time.monotonic() + within
+    try:
+        while len(answers) < len(items) and (left := latest - time.monotonic()) > 0:
+            with suppress(queue.Empty):
+                number, answer, error = done.get(timeout=min(left, _POLL))
+                if error:
+                    raise error
+                answers[number] = answer
+    finally:
+        waiting.clear()
+    return [answers.get(number) for number in range(len(items))]
+
+
+def _answered(
+    ask: Callable[[_Asked], _Answer], number: int, item: _Asked
+) -> tuple[int, _Answer | None, BaseException | None]:
+    try:
+        return number, ask(item), None
+    except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+        return number, None, error
 
 
 class GoneError(SourceError):

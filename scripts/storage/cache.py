@@ -137,7 +137,7 @@ class Cache:
         folder = beside if beside and other else self.temporary
         fresh = folder / f"{md5}.{os.getpid()}.{threading.get_ident()}.link"
         for left in folder.glob(f"{md5}.*.link"):
-            if left == fresh or not _runs(left.name.split(".")[1]):
+            if left == fresh or is_left(left):
                 left.unlink(missing_ok=True)
         return fresh
 
@@ -211,6 +211,12 @@ def move(source: Path, target: Path) -> None:
         finally:
             beside.unlink(missing_ok=True)
         source.unlink()
+
+
+def is_left(link: Path) -> bool:
+    """Tell whether a path is a temporary link, or half a copy, of a process that was killed."""
+    name, _, kind = link.name.rpartition(".")
+    return kind == "link" and not _runs(name.split(".")[1])
 
 
 def _runs(pid: str) -> bool:

@@ -121,8 +121,12 @@ def commit(root: Path, env: Mapping[str, str]) -> None:
 def pin(root: Path, scale: int) -> None:
     """Replace every hash of the clone at `root` by that of its synthetic file.
 
-    A size stays unknown where the lock has none.
+    A size stays unknown where the lock has none; what is estimated of it becomes smaller, too.
     """
+    for path in (root / "sources").glob("*.dvc"):
+        if path.is_file() and "size" in (source := _load(path)).get("meta", {}):
+            _shrink(source["meta"], scale)
+            _dump(path, source)
     contents = files(scale, root)
     _pin_params(root, contents, published(scale, root))
     held = _load(root / "dvc.lock")
@@ -134,6 +138,12 @@ def pin(root: Path, scale: int) -> None:
                 out.update({"size": len(data)} if "size" in out else {})
     _dump(root / "dvc.lock", held)
     lock.write(root)
+
+
+def _shrink(meta: Any, scale: int) -> None:  # noqa: ANN401
+    meta["size"] //= scale
+    for path in meta.get("sizes", {}):
+        meta["sizes"][path] //= scale
 
 
 def unpin(root: Path, *stages: str) -> None:
