@@ -17,7 +17,7 @@ from scripts.checkout.links import Changes
 from scripts.checkout.local import adopt, identify
 from scripts.checkout.workspace import Origin, place
 from scripts.console.errors import CheckpointError, DiskError, UsageError
-from scripts.console.progress import human, note
+from scripts.console.progress import QUIET, human, note
 from scripts.files import digests
 from scripts.files.disk import disk_errors
 
@@ -128,7 +128,7 @@ class _Linking:
             self._done.wrong[name] = "not a file, or below what is not a folder"
         elif kind is Kind.OWN:
             known = self._clone.cache.known(path)
-            if not known:
+            if not known and QUIET not in os.environ:
                 note(f"{name}: checking {human(path.stat().st_size)}")
             if pin := adopt(self._clone, file, path):
                 self._take(file, pin)

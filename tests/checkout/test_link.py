@@ -503,7 +503,9 @@ def test_a_record_that_cannot_be_read_is_named(tree: TestClone, there: Path, tex
 
 
 def test_what_is_no_consumer_is_refused(tree: TestClone, there: Path) -> None:
-    """A missing folder, a file, the clone itself, a folder of checkpoints."""
+    """A missing folder, a file, the clone itself, what it lies in, a folder of checkpoints."""
+    with pytest.raises(UsageError, match="holds this repository itself"):
+        Consumer.at(there, there / "models/clone")
     put(there, "file", b"")
     (there / "models").mkdir()
     (there / "to_tree").symlink_to(tree.root / "models")
