@@ -409,4 +409,4 @@ def test_help_says_what_the_exit_code_means(capsys: Capture) -> None:
     assert stopped.value.code == 0
     out = capsys.readouterr().out
     assert "trusts a file whose time and size have not changed" in out
-    assert "exit code: 0 every file present is right" in out
+    assert "  0    every file that is there is right\n" in out

@@ -14,6 +14,7 @@ from scripts.console.errors import OutputError
 if TYPE_CHECKING:
     from typing import Self
 
+QUIET = "CHECKPOINTS_QUIET"  # if it is set, this process and its children show no progress
 _EVERY = 10.0  # seconds between two lines where there is no terminal, whatever arrives
 
 
@@ -64,6 +65,7 @@ class Bar(AbstractContextManager["Bar"]):
     def __init__(self, name: str, *, quiet: bool = False, within: Bar | None = None) -> None:
         """Show nothing yet: the total is not known before `start`."""
         self._name, self._within = name, within
+        quiet = quiet or QUIET in os.environ
         self._hidden: bool = quiet or (within is not None and within._hidden)  # noqa: SLF001 - a bar, too
         self._shown = not self._hidden and sys.stderr.isatty()
         self._quiet = quiet or within is not None
