@@ -101,8 +101,7 @@ class Cache:
         As DVC does, types are tried from the cache to the disk of `path`. Raises DiskError.
         """
         self._put(self.object(md5), md5, path, self._types)
-        with suppress(*_STATE_ERRORS):  # `dvc checkout` removes it where no entry has it
-            self._state.save_link(str(path), self._fs)
+        self._state.remember_link(path)  # `dvc checkout` removes it where no entry has it
 
     def export(self, source: Path, md5: str, path: Path) -> None:
         """Put a verified file at a path outside the clone, as `link` does, but as no symlink."""
@@ -115,7 +114,6 @@ class Cache:
             _link(source, fresh, types)
             move(fresh, path)
         self.remember(path, md5)
-        self._state.remember_link(path)
 
     def linking(self) -> str:
         """Return the type of link that works from the cache to models/: `copy` if no other does.
