@@ -70,6 +70,8 @@ def _tidy(clone: Clone, given: Namespace) -> None:
         rows = [{"kind": item.kind, "name": item.name, "bytes": item.size} for item in items]
         names = [item.name for item in left]
         _print({"removed": removed, "bytes": size, "items": rows, "left": names})
+    if removed:
+        note(f"{human(size - sum(item.size for item in left))} freed")
     _refuse_left([f"{item.kind}: {item.name}" for item in left])
 
 
@@ -111,11 +113,13 @@ def _forget(clone: Clone, given: Namespace) -> None:
         _show_unwanted(found, having)
     removed = bool(going) and _agreed(given, f"remove {human(size)}")
     left = unwanted.remove(clone, going) if removed else []
+    gone = [each for each in going if removed and each.entry.name not in left]
     if given.json:
         rows = [_row(each, having[each.entry.name]) for each in found]
         _print({"removed": removed, "bytes": size, "entries": rows, "left": left})
-    if removed:
-        names = " ".join(each.entry.name for each in going)
+    if gone:
+        note(f"{human(sum(each.size for each in gone))} freed")
+        names = " ".join(each.entry.name for each in gone)
         note(f"To get them back: ./checkpoints fetch {names}")
     _refuse_last([each for each in found if each not in going])
     _refuse_left(left)

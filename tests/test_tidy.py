@@ -113,7 +113,9 @@ def test_a_terminal_is_asked(
     done = run(tidy.main, capsys)
 
     assert done.code == 0
-    assert done.err == "remove 6.0 kB? [y/N] " + ("" if gone else "nothing was removed\n")
+    assert done.err == "remove 6.0 kB? [y/N] " + (
+        "6.0 kB freed\n" if gone else "nothing was removed\n"
+    )
     assert (begun(full) == set()) == gone
     assert (STRAY in full.objects()) != gone
 
@@ -143,6 +145,7 @@ def test_what_another_process_is_at_work_on_stays(full: TestClone, capsys: Captu
     assert done.code == 1
     assert "raft" not in done.out
     assert done.err == (
+        "2.0 kB freed\n"
         "error: 2 not removed: another process is at work in this clone\n"
         f"  quarantine: 20260101T000000.000000Z: {PATH}\n"
         f"  unused objects: {STRAY}\n"
@@ -258,10 +261,9 @@ def test_files_that_are_not_wanted_go(full: TestClone, world: World, capsys: Cap
     done = run(tidy.main, capsys, NAME, "raft", "--yes")
 
     assert done.code == 0, done.err
-    assert (
-        done.out == f"  {len(DATA) / 1000:.1f} kB  {NAME}: also at dl.fbaipublicfiles.com alone\n"
-    )
-    assert done.err == f"To get them back: ./checkpoints fetch {NAME}\n"
+    size = f"{len(DATA) / 1000:.1f} kB"
+    assert done.out == f"  {size}  {NAME}: also at dl.fbaipublicfiles.com alone\n"
+    assert done.err == f"{size} freed\nTo get them back: ./checkpoints fetch {NAME}\n"
     assert full.tree() == {}
     assert full.objects().keys() == {STRAY}
     assert not (full.root / "models/sam_ckpts").exists()

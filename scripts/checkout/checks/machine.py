@@ -7,6 +7,7 @@ import platform
 import shlex
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
@@ -16,7 +17,6 @@ from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from packaging.requirements import Requirement
 
@@ -41,7 +41,7 @@ def environment(root: Path) -> str:
         more = f" and {len(wrong) - _SHOWN} more" if wrong[_SHOWN:] else ""
         raise CheckpointError(
             f"not what requirements.txt locks: {', '.join(wrong[:_SHOWN])}{more}",
-            f"Next: {_mend(root)}",
+            f"Next: {_mend()}",
         )
     return f"the {len(locked)} packages of requirements.txt, in {sys.prefix}"
 
@@ -69,9 +69,9 @@ def _fault(locked: Requirement) -> str | None:
     return f"{locked.name} {found} (locked {str(locked.specifier).lstrip('=')})"
 
 
-def _mend(root: Path) -> str:
-    stamp = root / ".venv" / "installed"
-    again = f"rm {stamp.relative_to(root)} && " if stamp.exists() else ""
+def _mend() -> str:
+    stamp = Path(sys.prefix, "installed")  # of an environment that ./checkpoints has made
+    again = f"rm {shlex.quote(str(stamp))} && " if stamp.exists() else ""
     return f"{again}./checkpoints doctor: it makes the environment"
 
 
