@@ -13,17 +13,19 @@ from pathlib import Path
 
 from scripts.catalogue import bill, witnesses
 from scripts.checkout import journal
-from scripts.console.command import command, parser
+from scripts.console.command import command, parser, path
 from scripts.console.errors import UsageError
 from scripts.console.progress import note, say
 from scripts.files.disk import disk_errors, replace
+
+_EXAMPLES = {"": "print it", "--output bom.json": "write it to a file"}
 
 
 @command
 def main(argv: list[str] | None) -> None:
     """Print the bill of the current folder, or write it to a file."""
-    words = parser("bom", __doc__)
-    words.add_argument("--output", metavar="FILE", type=Path, help="write to FILE, not to stdout")
+    words = parser("bom", __doc__, examples=_EXAMPLES)
+    words.add_argument("--output", metavar="FILE", type=path, help="write to FILE, not to stdout")
     output: Path | None = words.parse_args(argv).output
     root = Path.cwd()
     journal.recover(root)

@@ -18,19 +18,25 @@ from typing import TYPE_CHECKING
 from scripts.checkout import tapnet
 from scripts.checkout.clone import Clone
 from scripts.checkout.workspace import report
-from scripts.console.command import command, parser
+from scripts.console.command import command, parser, path
 from scripts.console.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_EXAMPLES = {
+    "": "make the file of the catalogue, if its hash is the pinned one",
+    "checkpoint.npy clean.npy": "make another file out of another one",
+}
+
+
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Read the one file and make the other."""
-    words = parser("clean_tapnet", __doc__)
-    words.add_argument("input", metavar="INPUT", nargs="?", type=Path, help="checkpoint.npy")
-    words.add_argument("output", metavar="OUTPUT", nargs="?", type=Path, help="a new file")
+    words = parser("clean_tapnet", __doc__, examples=_EXAMPLES)
+    words.add_argument("input", metavar="INPUT", nargs="?", type=path, help="checkpoint.npy")
+    words.add_argument("output", metavar="OUTPUT", nargs="?", type=path, help="a new file")
     given = words.parse_args(argv)
     made = tapnet.rebuild(Clone.at(Path.cwd()), given.input, given.output)
     say(made) if isinstance(made, str) else report(made)

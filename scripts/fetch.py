@@ -37,14 +37,14 @@ _EPILOG = """SELECT is one of:
   a set of params.yaml           minimal
   everything                     complete
 
-examples:
-  fetch                          the set minimal
-  fetch complete --dry-run       show sizes, sources and room; download nothing
-  fetch --for NAME               what the configuration NAME of params.yaml loads
-
-A size with ~ is an estimate: nobody has confirmed it.
-
-exit code: 0 all files are in place, 1 some are not, 2 wrong words or a fault in params.yaml."""
+A size with ~ is an estimate: nobody has confirmed it. With --quiet only errors and notices of
+licences are printed."""
+_EXAMPLES = {
+    "": "the set minimal",
+    "complete --dry-run": "show sizes, sources and room; download nothing",
+    "--for vis_eval_root": "what this configuration of params.yaml loads",
+}
+_EXITS = {0: "all files are in place", 1: "some are not"}
 
 
 @command
@@ -72,18 +72,17 @@ def main(argv: Sequence[str] | None) -> None:
     if first_use:
         stages = " ".join(entry.stage for entry in clone.catalogue.find(first_use))
         note(f"Next: `dvc commit --force {stages}` pins what was trusted, then")
-        note("`python -m scripts.seal`.")
+        note("`./checkpoints seal`.")
 
 
 def _parser() -> argparse.ArgumentParser:
-    words = parser("fetch", __doc__, epilog=_EPILOG)
+    words = parser("fetch", __doc__, examples=_EXAMPLES, exits=_EXITS, epilog=_EPILOG)
     option = words.add_argument
     option("names", metavar="SELECT", nargs="*", help="what to fetch; default: minimal")
     config = "what this configuration of params.yaml loads; may be repeated"
     option("--for", metavar="CONFIG", dest="configs", action="append", default=[], help=config)
     option("--dry-run", action="store_true", help="show the plan; download and write nothing")
     option("--json", action="store_true", help="print the plan, or the result, as JSON")
-    option("--quiet", action="store_true", help="print errors and licence notices alone")
     trust = "fetch NAME, which has no pin, and trust its publisher this once"
     option("--trust-first-use", metavar="NAME", action="append", default=[], help=trust)
     return words
@@ -113,7 +112,7 @@ def _refuse_trust(clone: Clone, names: Sequence[str]) -> None:
     for entry in clone.catalogue.find(names):
         if all(map(clone.pin, entry.files)):
             what = f"{entry.name} has a pin: there is nothing to trust"
-            raise UsageError(what, _UNCHANGED, f"Next: python -m scripts.fetch {entry.name}")
+            raise UsageError(what, _UNCHANGED, f"Next: ./checkpoints fetch {entry.name}")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_EXAMPLES = {
+    "https://host/file.pth models/new_ckpts/file.pth": "trust the first download",
+    "URL models/new_ckpts/file.pth --license MIT": "state its licence, too",
+    "URL.zip models/new_ckpts/file.pth --member a/file.pth": "take a file out of an archive",
+}
+
+
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Import one file into the current folder's catalogue and print the diff."""
@@ -60,7 +67,7 @@ def _words(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    words = parser("import_url", __doc__)
+    words = parser("import_url", __doc__, examples=_EXAMPLES)
     option = words.add_argument
     option("url", metavar="URL", help="https://..., in quotes")
     option("path", metavar="models/PATH", help="the path of the file in this repository")

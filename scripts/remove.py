@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_EXAMPLES = {"raft": "remove the archive and its files", "sam_vit_b": "remove one file"}
+
+
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Remove one entry of the current folder's catalogue and print the diff."""
-    words = parser("remove", __doc__)
+    words = parser("remove", __doc__, examples=_EXAMPLES)
     words.add_argument("name", metavar="NAME", help="a key of checkpoints: or archives:")
     name = words.parse_args(argv).name
     with transaction.alone(Path.cwd()) as change:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue.selection import unknown_names
 from scripts.checkout.clone import Clone
-from scripts.console.command import command, parser
+from scripts.console.command import command, parser, path
 from scripts.console.errors import CheckpointError, PickleError
 from scripts.console.progress import note, say
 from scripts.pickles import screening
@@ -32,14 +32,19 @@ _TAKES = {
     None: "not a torch file",
 }
 _EPILOG = """verdicts: fine; beyond (an import is not on the list); malformed; dangerous (an import
-can run anything, or cannot be determined). exit code: 0 if every file is fine, 1 if a file is not
-or is missing, 2 for wrong arguments."""
+can run anything, or cannot be determined)."""
+_EXAMPLES = {
+    "": "scan all files that are there",
+    "raft": "scan the files of one entry",
+    "~/Downloads/model.pth": "scan any file, before you load it",
+}
+_EXITS = {0: "every file is fine", 1: "a file is not fine, or is missing"}
 
 
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Scan the named files, or all that are present."""
-    arguments = parser("scan", __doc__, epilog=_EPILOG)
+    arguments = parser("scan", __doc__, examples=_EXAMPLES, exits=_EXITS, epilog=_EPILOG)
     arguments.add_argument(
         "names", metavar="NAME", nargs="*", help="a name of params.yaml, or the path of any file"
     )
@@ -65,11 +70,19 @@ def main(argv: Sequence[str] | None) -> None:
 def _files(clone: Clone, names: Sequence[str]) -> list[str]:
     """Return the files of these names, or all; raise UsageError naming every unknown one."""
     published = clone.catalogue.published
-    unknown = [n for n in names if n not in published and not os.path.lexists(clone.root / n)]
+    named = {
+        n: [f.path for f in published[n].files] if n in published else _paths(clone, n)
+        for n in names
+    }
+    unknown = [n for n in names if not named[n]]
     if unknown:
         raise unknown_names(unknown, published)
-    chosen = [[f.path for f in published[n].files] if n in published else [n] for n in names]
-    return [path for paths in chosen for path in paths] or sorted(clone.catalogue.files)
+    return [file for n in names for file in named[n]] or sorted(clone.catalogue.files)
+
+
+def _paths(clone: Clone, name: str) -> list[str]:
+    """Return the path that a name is: from where the user is, or from the clone's root."""
+    return [each for each in (str(path(name)), name) if os.path.lexists(clone.root / each)][:1]
 
 
 def _screened(clone: Clone, files: list[str], *, named: bool) -> Iterator[tuple[str, Screening]]:

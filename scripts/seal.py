@@ -18,11 +18,16 @@ from scripts.checkout import journal
 from scripts.console.command import command, parser
 from scripts.console.progress import say
 
+_EXAMPLES = {
+    "": "after a change of params.yaml, dvc.yaml or code",
+    "&& git diff": "the same, then show what changed",
+}
+
 
 @command
 def main(argv: list[str] | None) -> None:
     """Update the files of the current folder and name those that changed."""
-    parser("seal", __doc__).parse_args(argv)
+    parser("seal", __doc__, examples=_EXAMPLES).parse_args(argv)
     root = Path.cwd()
     journal.recover(root)
     changed = lock.write(root, resealing.believed(root))

@@ -33,6 +33,11 @@ between cache and models/ and removed at once; nothing else is written.
 
 Exit code 0: a pull would be complete. 1: files are missing or damaged. 2: the remote could not be
 checked or repaired (no account, no permission, no such bucket or folder, no network)."""
+_EXAMPLES = {
+    "check": "what a pull from the team's remote would lack",
+    "check -r public --repair": "replace what is damaged in another one",
+    "publish public": "push all that may be redistributed",
+}
 _PUBLISH = """\
 Push every pinned file whose licence in dvc.yaml lets anybody redistribute it, and name the others.
 Use it instead of `dvc push` for a remote that people outside your institution can read."""
@@ -86,11 +91,11 @@ def _next(seen: Survey, kept: set[str], stages: Mapping[str, str]) -> Iterator[s
         more = f" and {len(damaged) - 1} more" if damaged[1:] else ""
         yield f"{seen.url} has other bytes than the pinned ones for: {damaged[0]}{more}"
         yield "Next, in a clone that has them (`dvc push` would not replace them):"
-        yield f"`python -m scripts.team check -r {seen.remote} --repair`."
+        yield f"`./checkpoints team check -r {seen.remote} --repair`."
 
 
 def _parser() -> argparse.ArgumentParser:
-    words = parser("team", __doc__)
+    words = parser("team", __doc__, examples=_EXAMPLES)
     what = words.add_subparsers(dest="what", required=True)
     check = what.add_parser("check", help="report what a remote holds", description=_CHECK)
     out = what.add_parser("publish", help="push all shareable files", description=_PUBLISH)

@@ -11,11 +11,16 @@ from scripts.checkout.leftovers import drop_links
 from scripts.console.command import command, parser
 from scripts.console.progress import note, say
 
+_EXAMPLES = {
+    "": "name stray and missing files",
+    "&& ./checkpoints dvc status": "then compare the pins",
+}
+
 
 @command
 def main(argv: list[str] | None) -> None:
     """Check the tree of the current folder, then write its inventory."""
-    parser("tree", __doc__).parse_args(argv)
+    parser("tree", __doc__, examples=_EXAMPLES).parse_args(argv)
     root = Path.cwd()
     clone = Clone.checked(root)  # now: DVC seals whatever is there after this command
     witnesses.check_sealed(root, clone.catalogue)

@@ -23,8 +23,17 @@ _LEGEND = "\n".join(f"  {state:<10} {meaning}" for state, meaning in drift.STATE
 _EPILOG = f"""states:
 {_LEGEND}
 
-exit code: 0 nothing changed, 1 something changed or is gone, 2 some states are not known.
-No checkpoint is downloaded. `python -m scripts.repin NAME` shows what has changed."""
+No checkpoint is downloaded. `./checkpoints repin NAME` shows what has changed."""
+_EXAMPLES = {
+    "": "ask every publisher",
+    "--mirrors raft": "ask the publisher and the mirrors of one entry",
+    "--record": "write down what is served today where nothing was",
+}
+_EXITS = {
+    0: "nothing changed",
+    1: "something changed or is gone",
+    2: "some states are not known, or wrong arguments",
+}
 
 
 class _UnknownError(CheckpointError):
@@ -36,7 +45,7 @@ class _UnknownError(CheckpointError):
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Compare, record if asked to, print, and exit by what was found."""
-    words = parser("upstream", __doc__, epilog=_EPILOG)
+    words = parser("upstream", __doc__, examples=_EXAMPLES, exits=_EXITS, epilog=_EPILOG)
     option = words.add_argument
     option("names", metavar="NAME", nargs="*", help="a key of params.yaml; default: all")
     option("--mirrors", action="store_true", help="look at the mirrors of each source, too")
@@ -87,7 +96,7 @@ def _fail(rows: Sequence[dict[str, Any]]) -> None:
         raise CheckpointError(
             f"changed or gone at the publisher: {', '.join(own)}",
             "models/, the cache and the pins are as they were.",
-            "Next: `python -m scripts.repin NAME` compares what is served now with the pin.",
+            "Next: `./checkpoints repin NAME` compares what is served now with the pin.",
         )
     if changed:
         raise CheckpointError(

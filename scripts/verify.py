@@ -41,7 +41,12 @@ if TYPE_CHECKING:
 
     from scripts.checkout.inspection import Finding
 
-_EXIT = "exit code: 0 every file present is right, 1 a file is wrong (or still is), 2 usage"
+_EXAMPLES = {
+    "": "read every file that is there",
+    "raft sam_vit_b": "read the files of two entries",
+    "--repair raft": "replace what is wrong",
+}
+_EXITS = {0: "every file that is there is right", 1: "a file is wrong (or still is)"}
 _NAMES = "a key of params.yaml (default: all)"
 _REPAIR = "replace wrong files from cache, team or publisher; they go to quarantine/"
 _BEFORE = "Every file is where it was, and DVC no longer trusts a wrong one."
@@ -51,7 +56,7 @@ _AFTER = "Replaced files are in quarantine/, the others are where they were."
 @command
 def main(argv: Sequence[str] | None) -> None:
     """Hash files, repair them if asked to, and report what was found."""
-    words = parser("verify", __doc__, epilog=_EXIT)
+    words = parser("verify", __doc__, examples=_EXAMPLES, exits=_EXITS)
     words.add_argument("names", metavar="NAME", nargs="*", help=_NAMES)
     words.add_argument("--repair", action="store_true", help=_REPAIR)
     words.add_argument("--json", action="store_true", help="print every place as JSON")
@@ -120,10 +125,10 @@ def _failure(
         lines.append(_AFTER if repaired else _BEFORE)
     if unreadable := _names(found, bad, {UNREADABLE}):  # a repair would not read them either
         lines.append("Next: get read permission for unreadable files, or move them away; then")
-        lines.append(f"python -m scripts.verify {unreadable}")
+        lines.append(f"./checkpoints verify {unreadable}")
     if wrong := _names(found, bad, {*GRAVEST} - {UNREADABLE}):
         again = "see the errors above; then again " if repaired else ""
-        lines.append(f"Next: {again}python -m scripts.verify --repair {wrong}")
+        lines.append(f"Next: {again}./checkpoints verify --repair {wrong}")
     if listed:
         lines.append(f"{listed:<10}  {inventory.INVENTORY}")
         lines.append(f"Next: {inventory.RESTORE}")

@@ -122,7 +122,7 @@ def test_a_table_is_for_people(clone: TestClone, world: World, capsys: Capture) 
     assert printed.out.count("(recorded)") == 2
     assert printed.err.startswith("1 same, 1 changed\n")
     assert f"error: changed or gone at the publisher: {TAPIR}" in printed.err
-    assert "python -m scripts.repin" in printed.err
+    assert "./checkpoints repin" in printed.err
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_help_teaches_states_and_exit_codes(capsys: Capture) -> None:
 
     printed = capsys.readouterr().out
     assert all(f"  {state} " in printed for state in drift.STATES)
-    assert "exit code: 0 nothing changed, 1 something changed or is gone" in printed
+    assert "  0    nothing changed\n  1    something changed or is gone\n" in printed
 
 
 RELEASE = "https://github.com/Sanster/models/releases/download/MobileSAM/mobile_sam.pt"

@@ -107,7 +107,7 @@ def test_a_bit_that_flipped_in_place_is_found(linked: TestClone, capsys: Capture
     out, err = capsys.readouterr()
     assert f"bytes from {POINT} do not match the pin\n  pinned  md5 " in out
     assert f"error: 1 of 1 files not what they must be\n  wrong       {POINT}\n" in err
-    assert f"Next: python -m scripts.verify --repair {NAME}\n" in err
+    assert f"Next: ./checkpoints verify --repair {NAME}\n" in err
     assert linked.tree() == {POINT: found}
     assert aside(linked) == {}
 
@@ -201,7 +201,7 @@ def test_what_no_source_has_is_still_wrong(
     assert "5 right, 10 missing, 1 wrong\n" in out
     assert "404" in err
     assert "error: 1 of 16 files still not what they must be\n  wrong       " + POINT in err
-    assert "Next: see the errors above; then again python -m scripts.verify --repair" in err
+    assert "Next: see the errors above; then again ./checkpoints verify --repair" in err
     assert fetched.read(POINT) == damaged
     assert fetched.read(SMALL) == FILES[SMALL]
 
@@ -342,7 +342,7 @@ def test_what_is_no_file_is_not_read(
     out, err = capsys.readouterr()
     assert f"{POINT}: cannot be read: {what}, not a file\n" in out
     assert f"  unreadable  {POINT}\n" in err
-    assert f"move them away; then\n  python -m scripts.verify {NAME}\n" in err
+    assert f"move them away; then\n  ./checkpoints verify {NAME}\n" in err
     assert "verify --repair" not in err
     assert (clone.root / POINT).exists()
 
@@ -366,8 +366,8 @@ def test_the_next_step_for_an_unreadable_file_is_no_circle(fetched: TestClone) -
     done = fetched.run(*without_root(), *COMMAND)
 
     assert "Next: get read permission for unreadable files, or move them away" in done.stderr
-    assert f"python -m scripts.verify {NAME}\n" in done.stderr
-    assert "Next: python -m scripts.verify --repair raft\n" in done.stderr
+    assert f"./checkpoints verify {NAME}\n" in done.stderr
+    assert "Next: ./checkpoints verify --repair raft\n" in done.stderr
 
 
 def test_bytes_that_the_disk_has_lost_are_wrong_and_replaced(clone: TestClone) -> None:
@@ -409,4 +409,4 @@ def test_help_says_what_the_exit_code_means(capsys: Capture) -> None:
     assert stopped.value.code == 0
     out = capsys.readouterr().out
     assert "trusts a file whose time and size have not changed" in out
-    assert "exit code: 0 every file present is right" in out
+    assert "  0    every file that is there is right\n" in out

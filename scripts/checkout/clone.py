@@ -50,8 +50,17 @@ class Clone:
     def _read(cls, root: Path) -> tuple[Clone, Any]:
         """Return the clone, and the document of its lock."""
         if not (root / ".dvc").is_dir():
-            raise UsageError(f"{root} is not the root of the repository: it has no .dvc folder")
+            what = f"{root} is not the root of the repository: it has no .dvc folder"
+            raise UsageError(what, "Next: call the clone's ./checkpoints, from any folder.")
         journal.recover(root)
+        return cls.as_it_is(root)
+
+    @classmethod
+    def as_it_is(cls, root: Path) -> tuple[Clone, Any]:
+        """Return the clone and the document of its lock; a change that was cut short stays so.
+
+        Raises CatalogueError.
+        """
         holds, (document, pinned) = params.read(root / "params.yaml"), history.pinned(root)
         pinned.pop(INVENTORY, None)  # it is in git, not on a remote
         clone = cls(root, holds, pinned, Cache(root), TransferLimits(holds.network))

@@ -129,6 +129,15 @@ def recover(root: Path) -> None:
                 settle(root)
 
 
+def cut_short(root: Path) -> str | None:
+    """Return the command of a change that the next command will undo, or None; nothing is undone.
+
+    Raises UsageError if its journal cannot be read.
+    """
+    kept = None if locks.is_held(root / LOCK) else _read(root)
+    return kept.command if kept and kept.state != DONE else None
+
+
 def settle(root: Path) -> None:
     """Undo or report the change of a process that has ended; the caller holds the lock."""
     if not (found := _read(root)):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from scripts.console.errors import DiskError
 from scripts.console.progress import note
 from scripts.files.disk import dangles
+from scripts.storage.cache import is_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # Of a transfer, with its journal; of a stream; of gdown; of an archive; of clean_tapnet.
 _BEGUN = r"\.(part|blocks|new|whole|drive|drive.{8}\.part|\d+\.member|rebuilt)"
+_ANY = re.compile(f"(.+?){_BEGUN}")
 _OBJECT = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{30}$")  # a path in a cache of DVC's
 
 
@@ -42,6 +44,16 @@ def drop_begun(clone: Clone, entry: Published, *held: str, more: Iterable[str] =
         if _begun(clone, name):
             with suppress(DiskError), clone.alone(name, wait=False) as mine:
                 _discard(_begun(clone, name) if mine else ())
+
+
+def begun(clone: Clone) -> dict[str, list[Path]]:
+    """Return everything that was begun to download, by key, with links that a kill left half."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(clone.cache.temporary.glob("*")):
+        # The shortest name that leaves a known ending.
+        if (match := _ANY.fullmatch(path.name)) or is_left(path):
+            found.setdefault(match[1] if match else path.name, []).append(path)
+    return found
 
 
 def _begun(clone: Clone, name: str) -> list[Path]:
@@ -74,7 +86,7 @@ def drop_links(clone: Clone, obtained: Iterable[Published] = ()) -> None:
         if _drop_link(clone, entry, file)
     }
     if names := [name for name in lost if name not in {entry.name for entry in obtained}]:
-        note(f"Next: `dvc pull`, or `python -m scripts.fetch {' '.join(names)}`")
+        note(f"Next: `dvc pull`, or `./checkpoints fetch {' '.join(names)}`")
 
 
 def _drop_link(clone: Clone, entry: Published, file: Checkpoint) -> bool:

@@ -29,16 +29,28 @@ def reuse_local(clone: Clone, file: Checkpoint) -> Outcome | None:
     path, pin = clone.root / file.path, clone.pin(file)
     with disk_errors(path):
         _refuse_obstacles(clone.root, path)
-        before = path.stat() if path.exists() else None
-    if before and (found := _identify(clone.cache, path, pin)):
-        screen(clone, file, path)
-        with disk_errors(path):
-            _ensure_cached(clone, path, found, before)
+    if found := adopt(clone, file, path):
         return Outcome(file.path, Origin.IN_PLACE, found, first_use=pin is None)
     if pin and pin.md5 and _in_cache(clone, path, pin):
         screen(clone, file, clone.cache.object(str(pin.md5)))
         return place(clone, file, pin, Origin.CACHE)
     return None
+
+
+def adopt(clone: Clone, file: Checkpoint, path: Path) -> Pin | None:
+    """Add what is at `path`, in the tree or not, to the cache; return its identity.
+
+    None if it is not the file of the catalogue, or if nothing is there. Raises PickleError or
+    DiskError.
+    """
+    with disk_errors(path):
+        before = path.stat() if path.exists() else None
+    found = identify(clone.cache, path, clone.pin(file)) if before else None
+    if before and found:
+        screen(clone, file, path)
+        with disk_errors(path):
+            _ensure_cached(clone, path, found, before)
+    return found
 
 
 def screen(clone: Clone, file: Checkpoint, path: Path) -> None:
@@ -61,8 +73,8 @@ def _refuse_obstacles(root: Path, path: Path) -> None:
             raise DiskError(f"{folder} is not a folder, but must be one", "Next: move it away.")
 
 
-def _identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
-    """Return the identity of a file if it matches the pin or has none."""
+def identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
+    """Return the identity of a file that matches the pin or has none; raise DiskError."""
     with disk_errors(path):
         if pin and not pin.allows_size(path.stat().st_size):
             return None
@@ -75,7 +87,7 @@ def _identify(cache: Cache, path: Path, pin: Pin | None) -> Pin | None:
 
 
 def _ensure_cached(clone: Clone, path: Path, pin: Pin, before: os.stat_result) -> None:
-    """Add a verified file of the workspace to the cache, and tell DVC its hash.
+    """Add a verified file to the cache, and tell DVC its hash.
 
     `before` is the state of the file before it was read; raises DiskError if it changed since.
     """
@@ -92,7 +104,7 @@ def _ensure_cached(clone: Clone, path: Path, pin: Pin, before: os.stat_result) -
         if ours:
             cached.unlink()
         raise DiskError(
-            f"{path.relative_to(clone.root)} was written to while it was checked",
+            f"{os.path.relpath(path, clone.root)} was written to while it was checked",
             "It is left in its place, and was not added to the cache.",
             "Next: wait until the other process has finished, then run again.",
         )
@@ -107,7 +119,7 @@ def _in_cache(clone: Clone, target: Path, pin: Pin) -> bool:
     with disk_errors(path):
         if not path.exists():
             return False
-    if _identify(clone.cache, path, pin):
+    if identify(clone.cache, path, pin):
         clone.cache.mark_verified(str(pin.md5))
         return True
     aside = quarantine(clone.root, path, f"cache/{pin.md5}")

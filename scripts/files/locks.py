@@ -32,6 +32,18 @@ def held(path: Path, busy: str, *, wait: bool) -> Iterator[bool]:
             _release(fd, path)
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether a process holds the lock file `path`; nothing is written."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _try(fd)
+    finally:
+        os.close(fd)
+
+
 def _release(fd: int, path: Path) -> None:
     try:
         with suppress(OSError):

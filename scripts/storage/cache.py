@@ -100,14 +100,20 @@ class Cache:
 
         As DVC does, types are tried from the cache to the disk of `path`. Raises DiskError.
         """
-        source = self.object(md5)
+        self._put(self.object(md5), md5, path, self._types)
+        self._state.remember_link(path)
+
+    def export(self, source: Path, md5: str, path: Path) -> None:
+        """Put a verified file at a path outside the clone, as `link` does, but as no symlink."""
+        self._put(source.resolve(), md5, path, [kind for kind in self._types if kind != "symlink"])
+
+    def _put(self, source: Path, md5: str, path: Path, types: Iterable[str]) -> None:
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self._fresh(md5, beside=path.parent)
-            _link(source, fresh, self._types)
+            _link(source, fresh, types)
             move(fresh, path)
         self.remember(path, md5)
-        self._state.remember_link(path)
 
     def linking(self) -> str:
         """Return the type of link that works from the cache to models/: `copy` if no other does.
@@ -131,7 +137,7 @@ class Cache:
         folder = beside if beside and other else self.temporary
         fresh = folder / f"{md5}.{os.getpid()}.{threading.get_ident()}.link"
         for left in folder.glob(f"{md5}.*.link"):
-            if left == fresh or not _runs(left.name.split(".")[1]):
+            if left == fresh or is_left(left):
                 left.unlink(missing_ok=True)
         return fresh
 
@@ -205,6 +211,12 @@ def move(source: Path, target: Path) -> None:
         finally:
             beside.unlink(missing_ok=True)
         source.unlink()
+
+
+def is_left(link: Path) -> bool:
+    """Tell whether a path is a temporary link, or half a copy, of a process that was killed."""
+    name, _, kind = link.name.rpartition(".")
+    return kind == "link" and not _runs(name.split(".")[1])
 
 
 def _runs(pid: str) -> bool:

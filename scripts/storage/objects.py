@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from scripts.catalogue.urls import is_safe
+from scripts.catalogue.urls import is_safe, masked
 from scripts.console.errors import SourceError
 
 if TYPE_CHECKING:
@@ -47,6 +47,12 @@ class Objects:
         if is_safe(url) and not self._settings.keys() - _PLAIN:
             return f"{url.rstrip('/')}/{below}"  # which our own transfer can resume
         return partial(self._open, md5)
+
+    @property
+    def url(self) -> str | None:
+        """Its address, without a password; None if no remote is configured."""
+        url = self._settings.get("url")
+        return masked(url) if url else None
 
     @contextmanager
     def _open(self, md5: str) -> Iterator[IO[bytes]]:

@@ -210,8 +210,8 @@ def test_a_sha256_alone_is_compared_with_the_bytes(clone: TestClone) -> None:
     read = Clone.at(clone.root)
     sha256 = Pin(None, None, digests.of_file(path).sha256)
 
-    right = local._identify(read.cache, path, sha256)  # noqa: SLF001
-    wrong = local._identify(read.cache, path, Pin(None, None, "0" * 64))  # noqa: SLF001
+    right = local.identify(read.cache, path, sha256)
+    wrong = local.identify(read.cache, path, Pin(None, None, "0" * 64))
 
     assert right == Pin(md5(b"wrong"), 5, sha256.sha256)
     assert wrong is None

@@ -12,7 +12,7 @@ import pytest
 
 from scripts import fetch
 from scripts.console import errors
-from scripts.console.command import command
+from scripts.console.command import command, parser
 from scripts.console.errors import CatalogueError, CheckpointError
 from tests.world.clones import REPOSITORY
 
@@ -162,6 +162,19 @@ def test_a_command_runs_as_a_module(name: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_quiet_reaches_whatever_a_command_starts() -> None:
+    """Its bars, and its children; then it is over."""
+    seen: list[object] = []
+
+    @command
+    def main(argv: Sequence[str] | None) -> None:
+        seen.append(parser("name", "what").parse_args(argv).quiet)
+        seen.append(os.environ.get("CHECKPOINTS_QUIET"))
+
+    assert (main([]), main(["-q"]), main([])) == (0, 0, 0)
+    assert seen == [False, None, True, "1", False, None]
 
 
 PRINTS = """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+import shutil
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
@@ -49,9 +49,8 @@ def environment(tmp_path: Path) -> Path:
     for part in Path(sys.prefix).iterdir():
         if not part.name.startswith("installed"):
             (folder / part.name).symlink_to(part)
-    for name in ("installed", "installed-dev"):
-        (folder / name).touch()
-        os.utime(folder / name, (4e9, 4e9))  # newer than the requirements of any clone
+    for more in ("", "-dev"):
+        shutil.copy(REPOSITORY / f"requirements{more}.txt", folder / f"installed{more}")
     return folder
 
 

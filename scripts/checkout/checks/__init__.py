@@ -1,0 +1,1 @@
+"""The checks of `doctor`: each returns what is well, or raises CheckpointError."""

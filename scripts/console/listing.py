@@ -1,0 +1,26 @@
+"""Lists of commands: coloured on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+from scripts.console.progress import say
+
+_HEADING = r"(?m)^\S.*:$"
+_COMMAND = r"(?m)^  (?:\./checkpoints )?\S+(?: [^ ]+)*(?=  )"
+
+
+def show(text: str, *, crop: bool = False) -> None:
+    """Print headings and two columns, with `crop` no wider than a terminal; raise OutputError."""
+    if not (sys.stdout and sys.stdout.isatty()):
+        say(text)
+        return
+    from rich.console import Console  # noqa: PLC0415 - for a terminal alone
+    from rich.text import Text  # noqa: PLC0415
+
+    painted = Text(text)
+    painted.highlight_regex(_HEADING, "bold")
+    painted.highlight_regex(_COMMAND, "cyan")
+    # NO_COLOR and TERM=dumb are respected.
+    more = {"no_wrap": True, "overflow": "ellipsis"} if crop else {"soft_wrap": True}
+    Console(highlight=False).print(painted, **more)
