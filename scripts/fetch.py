@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None) -> None:
     if first_use:
         stages = " ".join(entry.stage for entry in clone.catalogue.find(first_use))
         note(f"Next: `dvc commit --force {stages}` pins what was trusted, then")
-        note("`python -m scripts.seal`.")
+        note("`./checkpoints seal`.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,7 +112,7 @@ def _refuse_trust(clone: Clone, names: Sequence[str]) -> None:
     for entry in clone.catalogue.find(names):
         if all(map(clone.pin, entry.files)):
             what = f"{entry.name} has a pin: there is nothing to trust"
-            raise UsageError(what, _UNCHANGED, f"Next: python -m scripts.fetch {entry.name}")
+            raise UsageError(what, _UNCHANGED, f"Next: ./checkpoints fetch {entry.name}")
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def _next(seen: Survey, kept: set[str], stages: Mapping[str, str]) -> Iterator[s
         more = f" and {len(damaged) - 1} more" if damaged[1:] else ""
         yield f"{seen.url} has other bytes than the pinned ones for: {damaged[0]}{more}"
         yield "Next, in a clone that has them (`dvc push` would not replace them):"
-        yield f"`python -m scripts.team check -r {seen.remote} --repair`."
+        yield f"`./checkpoints team check -r {seen.remote} --repair`."
 
 
 def _parser() -> argparse.ArgumentParser:

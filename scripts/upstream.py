@@ -23,7 +23,7 @@ _LEGEND = "\n".join(f"  {state:<10} {meaning}" for state, meaning in drift.STATE
 _EPILOG = f"""states:
 {_LEGEND}
 
-No checkpoint is downloaded. `python -m scripts.repin NAME` shows what has changed."""
+No checkpoint is downloaded. `./checkpoints repin NAME` shows what has changed."""
 _EXAMPLES = {
     "": "ask every publisher",
     "--mirrors raft": "ask the publisher and the mirrors of one entry",
@@ -96,7 +96,7 @@ def _fail(rows: Sequence[dict[str, Any]]) -> None:
         raise CheckpointError(
             f"changed or gone at the publisher: {', '.join(own)}",
             "models/, the cache and the pins are as they were.",
-            "Next: `python -m scripts.repin NAME` compares what is served now with the pin.",
+            "Next: `./checkpoints repin NAME` compares what is served now with the pin.",
         )
     if changed:
         raise CheckpointError(

@@ -127,9 +127,9 @@ def _failure(
         lines.append(_AFTER if repaired else _BEFORE)
     if unreadable := _names(found, bad, {UNREADABLE}):  # a repair would not read them either
         lines.append("Next: get read permission for unreadable files, or move them away; then")
-        lines.append(f"python -m scripts.verify {unreadable}")
+        lines.append(f"./checkpoints verify {unreadable}")
     if wrong := _names(found, bad, {WRONG, DANGLING}):
-        lines.append(f"Next: {again}python -m scripts.verify --repair {wrong}")
+        lines.append(f"Next: {again}./checkpoints verify --repair {wrong}")
     if missing := _names(found, bad, {MISSING}):
         lines.append(f"Next: {again}./checkpoints fetch {missing}")
     if listed:

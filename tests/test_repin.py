@@ -97,7 +97,7 @@ def test_a_new_release_is_shown_and_nothing_is_changed(
     assert re.findall(r"(?:pinned|served)  sha256 (\w+)", done.out) == sums
     assert f"own headers\n    md5 {md5(NEW)}\n    ETag" in done.out
     assert f"{AS_IT_WAS} 12,345 bytes are kept in .dvc/tmp/fetch." in done.out
-    assert done.out.endswith(f"`python -m scripts.repin {SAM} --accept` accepts this file.\n")
+    assert done.out.endswith(f"`./checkpoints repin {SAM} --accept` accepts this file.\n")
     assert state(complete) == before
 
 

@@ -335,7 +335,7 @@ def test_a_fine_file_is_one_line(clone: TestClone, capsys: pytest.CaptureFixture
     line = f"{SAM}  fine: torch zip, 3 imports, allowed by weights_only of torch {TORCH}\n"
     assert (codes, out, err) == ((0, 0), line * 2, "")
     assert (
-        f"python -m scripts.scan sam_vit_b\n{line}" in (REPOSITORY / "docs/pickles.md").read_text()
+        f"./checkpoints scan sam_vit_b\n{line}" in (REPOSITORY / "docs/pickles.md").read_text()
     )
 
 

@@ -122,7 +122,7 @@ def test_a_table_is_for_people(clone: TestClone, world: World, capsys: Capture) 
     assert printed.out.count("(recorded)") == 2
     assert printed.err.startswith("1 same, 1 changed\n")
     assert f"error: changed or gone at the publisher: {TAPIR}" in printed.err
-    assert "python -m scripts.repin" in printed.err
+    assert "./checkpoints repin" in printed.err
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_bit_that_flipped_in_place_is_found(linked: TestClone, capsys: Capture
     out, err = capsys.readouterr()
     assert f"bytes from {POINT} do not match the pin\n  pinned  md5 " in out
     assert f"error: 1 of 1 file not what they must be\n  wrong       {POINT}\n" in err
-    assert f"Next: python -m scripts.verify --repair {NAME}\n" in err
+    assert f"Next: ./checkpoints verify --repair {NAME}\n" in err
     assert linked.tree() == {POINT: found}
     assert aside(linked) == {}
 
@@ -202,7 +202,7 @@ def test_what_no_source_has_is_still_wrong(
     assert "5 right, 10 missing, 1 wrong\n" in out
     assert "404" in err
     assert "error: 1 of 16 files still not what they must be\n  wrong       " + POINT in err
-    assert "Next: see the errors above; then again python -m scripts.verify --repair" in err
+    assert "Next: see the errors above; then again ./checkpoints verify --repair" in err
     assert fetched.read(POINT) == damaged
     assert fetched.read(SMALL) == FILES[SMALL]
 
@@ -281,7 +281,7 @@ def test_a_missing_file_beside_a_wrong_one_is_fetched(fetched: TestClone, capsys
 
     err = capsys.readouterr().err
     assert err.startswith("error: 2 of 6 files not what they must be\n")
-    assert "Next: python -m scripts.verify --repair raft\n" in err
+    assert "Next: ./checkpoints verify --repair raft\n" in err
     assert err.endswith("Next: ./checkpoints fetch sam_vit_b\n")
 
 
@@ -358,7 +358,7 @@ def test_what_is_no_file_is_not_read(
     out, err = capsys.readouterr()
     assert f"{POINT}: cannot be read: {what}, not a file\n" in out
     assert f"  unreadable  {POINT}\n" in err
-    assert f"move them away; then\n  python -m scripts.verify {NAME}\n" in err
+    assert f"move them away; then\n  ./checkpoints verify {NAME}\n" in err
     assert "verify --repair" not in err
     assert (clone.root / POINT).exists()
 
@@ -382,8 +382,8 @@ def test_the_next_step_for_an_unreadable_file_is_no_circle(fetched: TestClone) -
     done = fetched.run(*without_root(), *COMMAND)
 
     assert "Next: get read permission for unreadable files, or move them away" in done.stderr
-    assert f"python -m scripts.verify {NAME}\n" in done.stderr
-    assert "Next: python -m scripts.verify --repair raft\n" in done.stderr
+    assert f"./checkpoints verify {NAME}\n" in done.stderr
+    assert "Next: ./checkpoints verify --repair raft\n" in done.stderr
 
 
 def test_bytes_that_the_disk_has_lost_are_wrong_and_replaced(clone: TestClone) -> None:

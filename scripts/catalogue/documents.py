@@ -22,7 +22,7 @@ _CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7}) ", re.MULTILINE)
 _MERGE = (
     "Next: in params.yaml and dvc.yaml, take one side (`git checkout --ours FILE`) and add the",
     "other side's entry to it: git may have mixed the lines of two entries. Then",
-    "`git checkout HEAD dvc.lock models.dvc models.json` and `python -m scripts.seal`: it takes",
+    "`git checkout HEAD dvc.lock models.dvc models.json` and `./checkpoints seal`: it takes",
     "the other side's pins from its commit. Then `git add -u` and `git commit`.",
 )
 _DEPTH = 100  # levels; libyaml's composer recurses in C and would end the process

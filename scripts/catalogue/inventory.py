@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INVENTORY = "models.json"
 # Neither `dvc checkout` nor `dvc pull` restores it.
-RESTORE = f"`git checkout {INVENTORY}`; if you changed the catalogue, `python -m scripts.seal`"
+RESTORE = f"`git checkout {INVENTORY}`; if you changed the catalogue, `./checkpoints seal`"
 
 
 def names(root: Path) -> set[str]:

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 _SHOWN = 3  # names in a message
 _DIFF = (
     "Next: see `git diff`. Restore a damaged file with `git checkout FILE`; after a change of",
-    "your own, run `python -m scripts.seal`.",
+    "your own, run `./checkpoints seal`.",
 )
 _RESTORE = ("Next: `git checkout dvc.lock`: the last commit has these pins.",)
 _FIRST_USE = (
-    "Next: `python -m scripts.import_url` adds a new file with its pin. To trust the publisher of",
-    "an entry that has none: `python -m scripts.fetch --trust-first-use NAME`, then",
-    "`dvc commit --force STAGE` and `python -m scripts.seal`.",
+    "Next: `./checkpoints import-url` adds a new file with its pin. To trust the publisher of",
+    "an entry that has none: `./checkpoints fetch --trust-first-use NAME`, then",
+    "`dvc commit --force STAGE` and `./checkpoints seal`.",
 )
 
 
@@ -73,7 +73,7 @@ def check_sealed(root: Path, holds: Catalogue) -> None:
     listed = inventory.listed(root)
     if listed is not None and (new := sorted(holds.files.keys() - listed)):
         what = f"{INVENTORY} does not list {some(new)}"
-        step = "Next: `python -m scripts.seal`; it checks what is new."
+        step = "Next: `./checkpoints seal`; it checks what is new."
         raise CatalogueError("the catalogue", [what], step)
 
 

@@ -127,7 +127,7 @@ def _mismatch(clone: Clone, file: Checkpoint, digest: Digest, aside: Path) -> Ch
         *_comparison(clone, file, aside),
         f"The rebuilt file is {name}; models/ and the cache are as they were.",
         "Next: to accept it nevertheless, run",
-        f"`python -m scripts.repin {OUTPUT} --from {name}`.",
+        f"`./checkpoints repin {OUTPUT} --from {name}`.",
     )
 
 

@@ -64,7 +64,7 @@ def _repin(clone: Clone, entry: Published, own: Path | None, *, accept: bool) ->
         if not accept:
             more = f" --from {own}" if own else ""
             yield f"{_AS_IT_WAS} {new.digest.size:,} bytes are kept in .dvc/tmp/fetch."
-            yield f"Next: `python -m scripts.repin {entry.name}{more} --accept` accepts this file."
+            yield f"Next: `./checkpoints repin {entry.name}{more} --accept` accepts this file."
             return
         with transaction.alone(clone.root) as change:
             _accept(change, entry, new, head)

@@ -179,7 +179,7 @@ def test_fetch_replaces_its_link_and_removes_the_others(lost: TestClone, capsys:
     assert links(lost) == {PATH}
     assert lost.tree() == {PATH: DATA}
     assert f"{PATH}: removed a link to " in err
-    assert err.endswith("Next: `dvc pull`, or `python -m scripts.fetch raft`\n")
+    assert err.endswith("Next: `dvc pull`, or `./checkpoints fetch raft`\n")
     assert not (lost.root / "quarantine").exists()
 
 
@@ -213,7 +213,7 @@ def test_tree_removes_them_and_says_what_is_missing(lost: TestClone, capsys: Cap
 
     err = capsys.readouterr().err
     assert links(lost) == set()
-    assert f"`python -m scripts.fetch {NAME} raft`" in err
+    assert f"`./checkpoints fetch {NAME} raft`" in err
     assert f"\n  missing  {PATH}\n" in err
 
 
@@ -229,7 +229,7 @@ def test_verify_reports_a_dangling_link_and_changes_nothing(
     assert f"{PATH}: cannot be read: a link to " in out
     assert "10 missing, 6 dangling\n" in out
     assert f"  dangling    {PATH}\n" in err
-    assert f"Next: python -m scripts.verify --repair {NAME} raft\n" in err
+    assert f"Next: ./checkpoints verify --repair {NAME} raft\n" in err
     assert links(lost) == {PATH, *RAFT}
 
 

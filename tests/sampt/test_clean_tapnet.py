@@ -322,7 +322,7 @@ def unlike(clone: TestClone, capsys: pytest.CaptureFixture[str], *words: str) ->
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")
     assert err.startswith("error: tapnet_checkpoint_wo_optstate: the rebuilt file is not the")
-    assert "python -m scripts.repin tapnet_checkpoint_wo_optstate" in err
+    assert "./checkpoints repin tapnet_checkpoint_wo_optstate" in err
     (aside,) = (clone.root / "quarantine").rglob("*.npy")
     assert f"The rebuilt file is {aside.relative_to(clone.root)}; models/" in err
     assert (clone.tree(), clone.objects(), clone.read("dvc.lock")) == before
@@ -484,5 +484,5 @@ def test_fetch_shows_this_way_if_google_drive_fails(
     assert "daily download quota of the file is exceeded" in run.err
     assert (
         "\n  Without Google Drive: `dvc repro fetch@tapnet_checkpoint`, "
-        "then `python -m scripts.clean_tapnet`.\n"
+        "then `./checkpoints clean-tapnet`.\n"
     ) in run.err
