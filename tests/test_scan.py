@@ -334,9 +334,7 @@ def test_a_fine_file_is_one_line(clone: TestClone, capsys: pytest.CaptureFixture
     out, err = capsys.readouterr()
     line = f"{SAM}  fine: torch zip, 3 imports, allowed by weights_only of torch {TORCH}\n"
     assert (codes, out, err) == ((0, 0), line * 2, "")
-    assert (
-        f"./checkpoints scan sam_vit_b\n{line}" in (REPOSITORY / "docs/pickles.md").read_text()
-    )
+    assert f"./checkpoints scan sam_vit_b\n{line}" in (REPOSITORY / "docs/pickles.md").read_text()
 
 
 def test_every_present_file_is_scanned(

@@ -337,7 +337,7 @@ def test_an_inventory_that_is_wrong_is_a_fault(
 
     err = capsys.readouterr().err
     assert err.startswith(f"error: models.json is {state}\n")
-    assert "Next: `git checkout models.json`; if you changed the catalogue, `python -m" in err
+    assert "Next: `git checkout models.json`; if you changed the catalogue, `./check" in err
     clone.run("git", "checkout", "models.json", check=True)
     assert verify.main([]) == 0
 
