@@ -50,6 +50,7 @@ class Download:
     estimated: bool
     kept: int = 0
     packed: bool = False  # an archive, which needs room beside its files
+    answered: bool = True  # False: no source could be asked, and this one would be tried first
 
     @property
     def shown(self) -> str:
@@ -104,7 +105,7 @@ class Plan:
             return place.value, place.value
         for each in self.downloads:
             if file.path in each.files:
-                return each.source, each.who
+                return each.source, f"{each.who}{'' if each.answered else ' (could not be asked)'}"
         return "nowhere", f"nowhere ({candidates.order_from_env()})"
 
     def lines(self) -> list[str]:
@@ -134,12 +135,16 @@ class Plan:
         }
 
     def _sums(self) -> Iterator[str]:
-        if not self.downloads:
+        coming = {path for each in self.downloads for path in each.files}
+        here = [file for file in self.files if file.is_there or file.cached]
+        if lost := len(self.files) - len(here) - len(coming):
+            yield f"{lost} without an allowed source"
+        if not coming:
             yield "nothing to download"
             return
-        here = sum(each.kept for each in self.downloads)
-        kept = f" ({human(here)} more are kept from an earlier run)" if here else ""
-        yield f"{self.left.shown} to download{kept}"
+        begun = sum(each.kept for each in self.downloads)
+        more = f" ({human(begun)} more are kept from an earlier run)" if begun else ""
+        yield f"{self.left.shown} to download{more}"
         needed = shown(self.needed(), estimated=self.left.estimated)
         yield f"room: {needed} needed, {human(self.free)} free"
 
@@ -158,12 +163,12 @@ def make(clone: Clone, entries: Sequence[Published], *, ask: bool = True) -> Pla
     missing = {each.path: each for each in states if not (each.is_there or each.cached)}
     planner = _Planner(clone, missing)
     wanted = [each for each in entries if any(file.path in missing for file in each.files)]
-    found = _ask_all(planner, wanted) if ask and wanted else [None] * len(wanted)
-    pairs = zip(wanted, found, strict=True)
+    told = _ask_all(planner, wanted) if ask and wanted else [None] * len(wanted)
+    alone = replace(planner, answered=not ask)
     downloads = [
         download
-        for entry, told in pairs
-        for download in (planner.downloads(entry) if told is None else told)
+        for entry, found in zip(wanted, told, strict=True)
+        for download in (alone.downloads(entry) if found is None else found)
     ]
     free = shutil.disk_usage(existing(clone.cache.folder)).free
     return Plan(tuple(_sized(states, downloads)), tuple(downloads), clone.cache.folder, free)
@@ -176,6 +181,7 @@ class _Planner:
     clone: Clone
     missing: Mapping[str, FileState]
     ask: Ask | None = None
+    answered: bool = True
 
     def downloads(self, entry: Published) -> list[Download]:
         """Return what a fetch would download first for each missing file of an entry."""
@@ -195,7 +201,8 @@ class _Planner:
         if not (left and self.ask):
             return found
         unknown = {file.path: self.missing[file.path] for file in left}
-        return found + replace(self, missing=unknown, ask=None).downloads(entry)
+        rest = replace(self, missing=unknown, ask=None, answered=False)
+        return found + rest.downloads(entry)
 
     def _download(
         self, entry: Published, candidate: Candidate, files: Sequence[Checkpoint], *, doubt: bool
@@ -214,7 +221,9 @@ class _Planner:
         size, guessed = (told, False) if guessed and told is not None else (size, guessed)
         begun = kept(clone.cache.temporary / f"{key(clone, entry, candidate.file)}.part")
         paths = tuple(file.path for file in files)
-        return Download(entry.name, kind, candidate.who, paths, size, guessed, begun, packed)
+        return Download(
+            entry.name, kind, candidate.who, paths, size, guessed, begun, packed, self.answered
+        )
 
     def _file(self, file: Checkpoint) -> Size:
         known = self.missing[file.path]

@@ -61,9 +61,9 @@ def say(text: str) -> None:
 
 
 def _write(text: str, stream: TextIO) -> None:
-    drawn = sys.modules.get("tqdm")  # if it is not imported, there is no bar
-    if drawn:
-        drawn.tqdm.write(text, file=stream)
+    # If it is not imported, there is no bar; another thread may be at its import right now.
+    if drawn := getattr(sys.modules.get("tqdm"), "tqdm", None):
+        drawn.write(text, file=stream)
         stream.flush()
     else:
         print(text, file=stream, flush=True)

@@ -73,6 +73,7 @@ def test_without_a_question_no_request_is_sent(clone: TestClone, world: World) -
     planned = made(clone, UNSIZED, "raft", ask=False)
 
     assert [each.estimated for each in planned.downloads] == [True, True]
+    assert all(each.answered for each in planned.downloads)
     assert planned.downloads[1].size == sum(len(FILES[path]) for path in RAFT)
     assert planned.left.estimated
     assert world.requests == []
@@ -150,6 +151,7 @@ def test_a_source_that_fails_is_passed_over_or_estimated(clone: TestClone, world
 
     first = planned.downloads[0]
     assert (first.entry, first.source, first.estimated) == (UNSIZED, "publisher", True)
+    assert "storage.googleapis.com (could not be asked)" in planned.lines()[0]
     of = {path: each.source for each in planned.downloads for path in each.files}
     assert (of[THINGS], of[RAFT[0]]) == ("mirror", "publisher")
 
@@ -166,7 +168,7 @@ def test_without_a_network_everything_is_estimated(
 
     planned = made(clone, UNSIZED, "raft")
 
-    assert {each.estimated for each in planned.downloads} == {True}
+    assert {(each.estimated, each.answered) for each in planned.downloads} == {(True, False)}
     assert len(planned.downloads) == 2
 
 
@@ -184,6 +186,7 @@ def test_who_does_not_answer_in_time_is_estimated(
     assert [(each.entry, each.estimated) for each in planned.downloads] == [
         (UNSIZED, True), ("raft", False),
     ]  # fmt: skip
+    assert [each.answered for each in planned.downloads] == [False, True]
 
 
 def test_nobody_may_be_asked(
@@ -196,6 +199,7 @@ def test_nobody_may_be_asked(
 
     assert sources(planned) == {PATH: ("nowhere", "nowhere (SAMPT_SOURCES=cache)")}
     assert (planned.downloads, world.requests) == ((), [])
+    assert planned.lines()[-1].endswith(": 1 without an allowed source; nothing to download")
 
 
 def test_what_an_earlier_run_has_kept_is_not_downloaded_again(

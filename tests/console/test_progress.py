@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -193,3 +194,14 @@ def test_an_outer_bar_grows_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert "all:  50%" in screen.getvalue()
     assert "one:  83%" in screen.getvalue()
+
+
+def test_a_line_is_printed_while_another_thread_imports_tqdm(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """A download does, through gdown, as soon as it needs it."""
+    monkeypatch.setitem(sys.modules, "tqdm", types.ModuleType("tqdm"))
+
+    progress.say("text")
+
+    assert capsys.readouterr().out == "text\n"
