@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from scripts.catalogue import artifacts
 from scripts.catalogue.selection import select
 from scripts.checkout import parallel, plan
 from scripts.checkout.clone import Clone
+from scripts.checkout.workspace import closing
 from scripts.console.command import command, parser
 from scripts.console.errors import UsageError
 from scripts.console.progress import note, say
@@ -58,6 +60,7 @@ def main(argv: Sequence[str] | None) -> None:
         _show(plan.make(clone, entries), as_json=given.json)
         return
     notices = artifacts.notices(clone.root, [file.path for e in entries for file in e.files])
+    began = time.monotonic()
     outcomes = parallel.fetch_all(clone, entries, silent=given.quiet or given.json)
     told = note if given.quiet or given.json else say
     for line in notices:
@@ -65,7 +68,7 @@ def main(argv: Sequence[str] | None) -> None:
     if given.json:
         say(json.dumps([_as_json(outcome) for outcome in outcomes], indent=2))
     elif len(entries) > 1 and not given.quiet:
-        say(f"{len(entries)} of {len(entries)} are in place")
+        say(closing(clone.root, outcomes, time.monotonic() - began))
     if first_use:
         stages = " ".join(entry.stage for entry in clone.catalogue.find(first_use))
         note(f"Next: `dvc commit --force {stages}` pins what was trusted, then")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,7 +66,9 @@ def test_everything_is_fetched_and_dvc_has_nothing_left_to_do(
     out, err = capsys.readouterr()
     assert clone.tree() == FILES
     assert len([line for line in out.splitlines() if "  downloaded from " in line]) == len(FILES)
-    assert re.fullmatch(r"(\d+) of \1 are in place", out.splitlines()[-1])
+    size = r"[\d.]+ [kM]B"
+    last = rf"16 files, {size} in place: 16 downloaded \({size} in [\d.]+ s, {size}/s\)"
+    assert re.fullmatch(last, out.splitlines()[-1])
     assert re.findall("^licence of (.*?):", out, re.MULTILINE) == ["cotracker", "superglue"]
     assert err == ""
     world.clear()
@@ -81,6 +85,53 @@ def test_the_default_is_the_minimal_variant(clone: TestClone, words: list[str]) 
 
     assert clone.tree() == {path: FILES[path] for path in MINIMAL}
     assert "up to date" in clone.run("dvc", "status", "fetch_minimal").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [
+        (["raft-small.pth"], [*RAFT]),
+        (["samhq"], ["models/samhq_ckpts/sam_hq_vit_h.pth"]),
+        (["*_indoor", "superpoint*"], []),
+        (["--for", "vis_eval_root"], [*MINIMAL, "models/sam_ckpts/sam_vit_l_0b3195.pth"]),
+        (["--for", "raft", "--for", "sam_pt"], [*RAFT, *MINIMAL]),
+    ],
+)
+def test_files_are_selected_by_what_a_user_knows(
+    clone: TestClone, capsys: Capture, words: list[str], files: list[str]
+) -> None:
+    """A file name, a family, what a configuration loads; if one word is wrong, nothing."""
+    code = fetch.main(words)
+
+    assert clone.tree() == {path: FILES[path] for path in files}
+    assert code == (0 if files else 2)
+    assert ("unknown name: *_indoor" in capsys.readouterr().err) == (not files)
+
+
+@pytest.mark.parametrize("names", [["superpoint_v1"], ["superpoint_v1", "sam_vit_b"]])
+def test_quiet_is_quiet(clone: TestClone, capsys: Capture, names: list[str]) -> None:
+    """But for a licence that a user must see."""
+    assert fetch.main([*names, "--quiet"]) == 0
+
+    out, err = capsys.readouterr()
+    assert (out, len(clone.tree())) == ("", len(names))
+    assert err.startswith("licence of superglue: ")
+    assert err.count("\n") == 1
+    assert fetch.main(["sam_vit_z", "--quiet"]) == 2
+    assert capsys.readouterr().err.startswith("error: unknown name")
+
+
+def test_the_result_is_json_for_programs(clone: TestClone, capsys: Capture) -> None:
+    """A row for each file, in place or not, and nothing else on stdout."""
+    (clone.root / PATH).parent.mkdir(parents=True)
+    (clone.root / PATH).write_bytes(b"wrong")
+
+    assert fetch.main(["sam_vit_b", "superpoint_v1", "--json"]) == 0
+
+    first, second = sorted(json.loads(capsys.readouterr().out), key=lambda row: str(row["path"]))
+    assert (first["path"], first["origin"], first["size"]) == (PATH, "downloaded", len(FILES[PATH]))
+    assert Path(first["quarantined"]).read_bytes() == b"wrong"
+    assert (second["quarantined"], first["how"][:15]) == (None, "downloaded from")
 
 
 def test_an_existing_tree_is_checked_and_kept(

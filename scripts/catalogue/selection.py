@@ -86,9 +86,9 @@ def unknown_names(
 
 
 def _unknown_words(catalogue: Catalogue, words: list[str], sets: Iterable[str]) -> UsageError:
-    names = chain.from_iterable(_names(path) for path in catalogue.files)
+    families, files = map(family, catalogue.files), (p.rpartition("/")[2] for p in catalogue.files)
     hints = {name: f"a configuration: `--for {name}`" for name in catalogue.configurations}
-    return unknown_names(words, [*sets, *catalogue.published, *names], hints=hints)
+    return unknown_names(words, [*sets, *catalogue.published, *families, *files], hints=hints)
 
 
 def _names(path: str) -> Iterator[str]:

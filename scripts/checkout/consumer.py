@@ -51,6 +51,9 @@ class Consumer:
             raise UsageError(f"{path} is a folder of checkpoints itself", _UNCHANGED, step)
         if found.root == clone.resolve() or found.leads_here(path):
             raise UsageError(f"{path} is this repository itself", _UNCHANGED)
+        if clone.resolve().is_relative_to(found.models):
+            step = f"Next: move the repository beside {found.root}, and run this again there."
+            raise UsageError(f"{found.models} holds this repository itself", _UNCHANGED, step)
         return found
 
     @property

@@ -16,8 +16,9 @@ from scripts.checkout.leftovers import key
 from scripts.checkout.links import Changes
 from scripts.checkout.local import adopt, identify
 from scripts.checkout.workspace import Origin, place
-from scripts.console.errors import CheckpointError, UsageError
-from scripts.console.progress import human, note
+from scripts.console.errors import CheckpointError, DiskError, UsageError
+from scripts.console.progress import QUIET, human, note
+from scripts.files import digests
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class _Linking:
             self._done.wrong[name] = "not a file, or below what is not a folder"
         elif kind is Kind.OWN:
             known = self._clone.cache.known(path)
-            if not known:
+            if not known and QUIET not in os.environ:
                 note(f"{name}: checking {human(path.stat().st_size)}")
             if pin := adopt(self._clone, file, path):
                 self._take(file, pin)
@@ -145,6 +146,7 @@ class _Linking:
     def _take(self, file: Checkpoint, pin: Pin) -> None:
         name = file.path
         if name not in self._tree:
+            self._confirm(self._consumer.root / name, pin)
             aside = place(self._clone, file, pin, Origin.CACHE).aside
             if aside:
                 note(f"{name}: a wrong file was in its place in this tree; it is now {aside}")
@@ -157,6 +159,19 @@ class _Linking:
             if name not in self._changes.record.copied:
                 self._changes.record.files[name] = str(pin.md5)
             self._changes.link(name)
+
+    def _confirm(self, path: Path, pin: Pin) -> None:
+        """Read the cache's own copy of a file that gives way to a link; raise DiskError."""
+        copy = self._clone.cache.object(str(pin.md5))
+        with disk_errors(copy):
+            if copy.samefile(path) or digests.of_file(copy, sha256=False).md5 == pin.md5:
+                return
+            copy.unlink()
+        raise DiskError(
+            f"{copy}: what was written there from {path} cannot be read back as it was",
+            "The copy is removed, and the file is where it was.",
+            "Next: check that disk, then run this again.",
+        )
 
     def _judge(self, file: Checkpoint, path: Path) -> None:
         """Tell whether what is behind a link of the user's own is right; it is left as it is."""

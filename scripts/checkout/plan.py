@@ -7,9 +7,10 @@ is estimated. A plan is no promise: what fails is tried elsewhere, and the pin d
 from __future__ import annotations
 
 import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import sources
@@ -25,14 +26,14 @@ from scripts.files.disk import check_room, existing
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.checkout.candidates import Candidate
     from scripts.checkout.clone import Clone
+    from scripts.storage.objects import Opener
 
     Size = tuple[int | None, bool]  # bytes, and whether they are an estimate
-    Ask = Callable[[str], int | None]  # the size of what a URL serves; raises SourceError
+    Ask = Callable[[str | Opener], int | None]  # the size of what is there; raises SourceError
 
 _PATIENCE = 3.0  # seconds; who has not answered by then is asked again by the download itself
 
@@ -204,10 +205,13 @@ class _Planner:
         packed = entry.archive and candidate.file is None
         size, guessed = self._archive(entry) if packed else self._file(files[0])
         # Whether it has the file is a question only to the team: a publisher is there for it.
-        asked = guessed or doubt or kind == "team"
-        if self.ask and asked and isinstance(candidate.place, str):
+        told = None
+        if isinstance(candidate.place, Path):
+            with suppress(OSError):  # the download itself says why
+                told = candidate.place.stat().st_size
+        elif self.ask and (guessed or doubt or kind == "team"):
             told = self.ask(candidate.place)
-            size, guessed = (told, False) if guessed and told is not None else (size, guessed)
+        size, guessed = (told, False) if guessed and told is not None else (size, guessed)
         begun = kept(clone.cache.temporary / f"{key(clone, entry, candidate.file)}.part")
         paths = tuple(file.path for file in files)
         return Download(entry.name, kind, candidate.who, paths, size, guessed, begun, packed)
@@ -239,10 +243,14 @@ def _ask_all(planner: _Planner, entries: Sequence[Published]) -> list[list[Downl
     return at_once(replace(planner, ask=ask).downloads, entries, within=_PATIENCE)
 
 
-def _served(context: ssl.SSLContext, url: str) -> int | None:
+def _served(context: ssl.SSLContext, place: str | Opener) -> int | None:
+    """Return the size of what is at a place, if it is told; raise SourceError."""
     from scripts.download.headers import HeadRequest  # noqa: PLC0415 - as above
 
-    with closing(HeadRequest(url, context, timeout=_PATIENCE)) as request:
+    if not isinstance(place, str):
+        with place() as file:
+            return getattr(file, "size", None)
+    with closing(HeadRequest(place, context, timeout=_PATIENCE)) as request:
         return request.head().size
 
 

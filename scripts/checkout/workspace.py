@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue.pins import Pin
 from scripts.console.errors import DiskError
-from scripts.console.progress import say
+from scripts.console.progress import duration, human, say
 from scripts.files.disk import disk_errors
 from scripts.storage.cache import move
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from scripts.catalogue.params import Checkpoint
@@ -88,6 +89,31 @@ def quarantine(root: Path, path: Path, name: str) -> Path:
 def as_pin(digest: Digest) -> Pin:
     """Return the pin of bytes with this digest."""
     return Pin(digest.md5, digest.size, digest.sha256)
+
+
+def closing(root: Path, outcomes: Sequence[Outcome], seconds: float) -> str:
+    """Return one line about all files of a run that took some seconds: how many, how big, how.
+
+    Raises DiskError if a file has gone since.
+    """
+    sizes = {outcome.path: _size(root / outcome.path) for outcome in outcomes}
+    of = {origin: [each.path for each in outcomes if each.origin is origin] for origin in Origin}
+    parts = []
+    if new := of[Origin.DOWNLOADED]:
+        size = sum(sizes[path] for path in new)
+        rate = human(size / max(seconds, 0.001))
+        parts += [f"{len(new)} downloaded ({human(size)} in {duration(seconds)}, {rate}/s)"]
+    if cached := of[Origin.CACHE]:
+        parts += [f"{len(cached)} linked from the cache"]
+    if kept := of[Origin.IN_PLACE]:
+        parts += [f"{len(kept)} {'was' if len(kept) == 1 else 'were'} there"]
+    count = f"{len(outcomes)} file{'s' * (len(outcomes) != 1)}"
+    return f"{count}, {human(sum(sizes.values()))} in place: {', '.join(parts)}"
+
+
+def _size(path: Path) -> int:
+    with disk_errors(path):
+        return path.stat().st_size
 
 
 def report(outcome: Outcome) -> None:

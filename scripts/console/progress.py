@@ -27,6 +27,14 @@ def human(size: float) -> str:
     return f"{size:.2f} GB"
 
 
+def duration(seconds: float) -> str:
+    """Return seconds in words, such as `0.4 s` or `3 min 12 s`."""
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"  # noqa: PLR2004
+
+
 def note(text: str) -> None:
     """Print a message for the user on stderr; a terminal that has gone is no error."""
     with suppress(OSError, ValueError):

@@ -33,6 +33,8 @@ archives:
   raft:
     members:
       - {{member: m/a.pth, path: models/raft/a.pth}}
+sets: {{least: [sam, 'ra*']}}
+configurations: {{all: [least, b.pth]}}
 network: {{connections: 8, timeout: 0.5}}
 """
 LOCK = f"""schema: '2.0'

@@ -17,6 +17,7 @@ from scripts.checkout.link import link as run
 from scripts.checkout.unlink import Undone
 from scripts.checkout.unlink import undo as run_undo
 from scripts.console.errors import CheckpointError, DiskError, UsageError
+from scripts.storage.cache import Cache
 from tests.conftest import SCALE
 from tests.world.checkpoints import files
 from tests.world.clones import stock
@@ -446,6 +447,26 @@ def test_a_wrong_file_of_the_tree_gives_way_to_a_right_one(tree: TestClone, ther
     assert [p.read_bytes() for p in (tree.root / "quarantine").rglob("*.pth")] == [b"wrong"]
 
 
+def test_a_file_goes_only_once_its_copy_in_the_cache_is_read_back(
+    tree: TestClone, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk of the cache may be another one, and a bad one."""
+    put(there, LACKED, FILES[LACKED])
+
+    def write_wrong(cache: Cache, path: Path, md5: str) -> None:
+        cache.object(md5).parent.mkdir(parents=True, exist_ok=True)
+        cache.object(md5).write_bytes(path.read_bytes()[::-1])
+
+    monkeypatch.setattr(Cache, "adopt", write_wrong)
+
+    with pytest.raises(DiskError, match="cannot be read back"):
+        link(tree, there)
+
+    assert (there / LACKED).read_bytes() == FILES[LACKED]
+    assert tree.tree().keys() == MINIMAL
+    assert len(tree.objects()) == len(MINIMAL)
+
+
 def test_undo_refuses_if_bytes_are_gone(tree: TestClone, there: Path) -> None:
     """Nothing is removed before everything can be restored."""
     put(there, LACKED, FILES[LACKED])
@@ -482,7 +503,9 @@ def test_a_record_that_cannot_be_read_is_named(tree: TestClone, there: Path, tex
 
 
 def test_what_is_no_consumer_is_refused(tree: TestClone, there: Path) -> None:
-    """A missing folder, a file, the clone itself, a folder of checkpoints."""
+    """A missing folder, a file, the clone itself, what it lies in, a folder of checkpoints."""
+    with pytest.raises(UsageError, match="holds this repository itself"):
+        Consumer.at(there, there / "models/clone")
     put(there, "file", b"")
     (there / "models").mkdir()
     (there / "to_tree").symlink_to(tree.root / "models")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -15,16 +16,20 @@ from scripts.checkout import plan, state
 from scripts.checkout.clone import Clone
 from scripts.console.errors import RoomError, SourceError
 from scripts.download.headers import at_once
-from tests.checkout.test_candidates import DATA, NAME, PATH, THINGS, mirrors, near, team
+from tests.checkout.test_candidates import DATA, NAME, PATH, THINGS, mirrors, near
+from tests.checkout.test_candidates import team as give_to_team
 from tests.conftest import SCALE
 from tests.download.transfers import md5
 from tests.world import Fault
 from tests.world.checkpoints import ARCHIVES, files, published
+from tests.world.teams import place
 
 if TYPE_CHECKING:
     from scripts.checkout.plan import Plan
     from tests.world import World
+    from tests.world.bucket import Bucket
     from tests.world.clones import TestClone
+    from tests.world.teams import Team
 
     Capture = pytest.CaptureFixture[str]
 
@@ -91,13 +96,14 @@ def test_what_is_here_needs_no_request(complete: TestClone, world: World) -> Non
 
 def test_each_source_is_named(clone: TestClone, world: World) -> None:
     """The team's folder, a mirror of the site, a publisher; an archive says that it is one."""
-    team(clone)
+    give_to_team(clone)
     near(world, FILES[RAFT[0]], RAFT[0])
     mirrors(clone, "https://near.test/checkpoints")
 
     found = sources(made(clone, NAME, "raft", "pips", ask=False))
 
     assert found[PATH] == ("team", "the remote team")
+    assert made(clone, NAME, ask=False).downloads[0].size == len(DATA)
     assert found[RAFT[0]][0] == "mirror"
     (clone.root / "params.yaml").write_text(
         clone.read("params.yaml").decode().partition("  mirrors:")[0]
@@ -117,6 +123,20 @@ def test_a_team_that_does_not_have_a_file_is_not_its_source(clone: TestClone, wo
 
     kinds = sorted(kind for kind, _ in found.values())
     assert (found[PATH][0], kinds) == ("team", ["publisher", "team"])
+
+
+def test_a_bucket_is_asked_what_it_has(team: Team, bucket: Bucket) -> None:
+    """Through DVC: the size of the object, or the next source."""
+    bucket.put(place(UNSIZED_PATH), FILES[UNSIZED_PATH])
+    words = (UNSIZED, "pips_plus_plus", "--dry-run", "--json")
+
+    done = team.colleague().run(sys.executable, "-m", "scripts.fetch", *words, check=True)
+
+    told = json.loads(done.stdout)["downloads"]
+    assert [(each["source"], each["estimated"]) for each in told] == [
+        ("team", False), ("publisher", False),
+    ]  # fmt: skip
+    assert told[0]["size"] == len(FILES[UNSIZED_PATH])
 
 
 def test_a_source_that_fails_is_passed_over_or_estimated(clone: TestClone, world: World) -> None:

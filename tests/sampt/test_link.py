@@ -9,7 +9,7 @@ import pytest
 
 from scripts import fetch, link
 from tests.conftest import SCALE
-from tests.sampt.guide import HOLDS
+from tests.sampt.guide import HOLDS, of_its_files
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, stock
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Capture = pytest.CaptureFixture[str]
 
+pytestmark = of_its_files
 CWD = "${hydra:runtime.cwd}"
 # The lines in SAM-PT's configs/ (commit 874ff7e) that name a checkpoint, by the yaml file.
 CONFIGS = {
