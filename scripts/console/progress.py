@@ -35,16 +35,16 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"  # noqa: PLR2004
 
 
-def counted(number: int, what: str = "file") -> str:
-    """Return a number of things in words: 1 file, 2 files."""
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
 def note(text: str) -> None:
     """Print a message for the user on stderr; a terminal that has gone is no error."""
     with suppress(OSError, ValueError):
         if sys.stderr:
             _write(text, sys.stderr)
+
+
+def counted(number: int, what: str = "file") -> str:
+    """Return a number of things in words: 1 file, 2 files."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def say(text: str) -> None:
