@@ -37,6 +37,7 @@ _EXAMPLES = {
 def main(argv: Sequence[str] | None) -> None:
     """Import one file into the current folder's catalogue and print the diff."""
     given = vars(_parser().parse_args(argv))
+    del given["quiet"]  # the parser itself has heard it
     md5 = given.pop("md5")
     entry = described(given.pop("url"), given.pop("path"), **given)
     with transaction.alone(Path.cwd()) as change:

@@ -87,8 +87,9 @@ def _show(consumer: Consumer, done: Linked, *, copy: bool) -> None:
     _list(done.nested, "{} leads to this tree, and is of no use: `ln -s` onto a folder made it")
     _list(done.strays, "{} is not in the catalogue, and is left")
     if beside := _beside(done):
-        note(f"Move away what is beside a checkpoint: a loader may list {', '.join(beside)}/.")
-    note("Run this again after each fetch: models/ there is a folder, not a link to this tree.")
+        note(f"Next: move what else is in {', '.join(beside)} away: a loader may list that folder.")
+    why = "copies do not follow" if copy else "what else is there keeps models/ a folder"
+    note(f"Run this again after each fetch: {why}.")
 
 
 def _list(names: Sequence[str], text: str) -> None:

@@ -16,7 +16,7 @@ from scripts.catalogue import artifacts
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError
-from scripts.console.progress import say
+from scripts.console.progress import counted, say
 from scripts.storage.access import RemoteError, permissions
 from scripts.storage.publish import publish, repair, withheld
 from scripts.storage.remote import Remote
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None) -> None:
             _check(clone, remote, kept, options)
             return
         sent = publish(clone.pins, clone.cache, remote, kept)
-        say(f"{remote.name}: {sent} files pushed to {remote.url}")
+        say(f"{remote.name}: {counted(sent)} pushed to {remote.url}")
         for path, licence in sorted(kept.items()):
             say(f"left out  {path}  ({licence})")
 
@@ -74,7 +74,7 @@ def _check(
         raise RemoteError(what, *permissions("read", folder=remote.kind == "local"))
     if seen.broken:
         raise CheckpointError(
-            f"{remote.name}: a pull would lack {len(seen.broken)} of {len(seen.files)} files",
+            f"{remote.name}: a pull would lack {len(seen.broken)} of {counted(len(seen.files))}",
             *_next(seen, kept.keys() & stages.keys(), stages),
         )
 

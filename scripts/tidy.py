@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.catalogue.selection import select
-from scripts.checkout import tidy, unwanted
+from scripts.checkout import tidy
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser, path
 from scripts.console.errors import CheckpointError, UsageError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scripts.checkout.tidy import Item
     from scripts.checkout.unwanted import Unwanted
 
+_UNCHANGED = "Nothing was removed."
 _SHOWN = 10  # names of a kind; more would not fit a screen
 _EXAMPLES = {
     "--dry-run": "what may go, and how much room it takes",
@@ -77,6 +78,9 @@ def _tidy(clone: Clone, given: Namespace) -> None:
 
 def _unused(clone: Clone, given: Namespace) -> list[Item]:
     """Return the unused objects of the cache, or say why they are not looked for."""
+    for folder in given.clone:
+        if not (folder / ".dvc").is_dir():
+            raise UsageError(f"{folder} is not a clone: it has no .dvc folder", _UNCHANGED)
     if not garbage.is_own(clone.cache):
         theirs = "what other clones use is not known, but for those that --clone names"
         rest = theirs if given.shared else "--shared looks there, too"
@@ -104,6 +108,8 @@ def _show(items: Sequence[Item]) -> None:
 
 def _forget(clone: Clone, given: Namespace) -> None:
     """Remove the files of entries that others still have; raise CheckpointError if some stay."""
+    from scripts.checkout import unwanted  # noqa: PLC0415 - it imports requests
+
     chosen = select(clone.catalogue, given.names)
     found = unwanted.here(clone, chosen, shared=given.shared)
     having = unwanted.sources(clone, [each.entry for each in found])
@@ -155,7 +161,7 @@ def _agreed(given: Namespace, what: str) -> bool:
         return bool(given.yes and not given.dry_run)
     if not sys.stdin.isatty():
         step = "Next: run again with --yes, or with --dry-run to see what would go."
-        raise UsageError(f"no terminal to ask whether to {what}", "Nothing was removed.", step)
+        raise UsageError(f"no terminal to ask whether to {what}", _UNCHANGED, step)
     sys.stderr.write(f"{what}? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() in ("y", "yes"):

@@ -33,7 +33,7 @@ from scripts.checkout.inspection import (
 from scripts.checkout.repairs import repair
 from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError
-from scripts.console.progress import say
+from scripts.console.progress import counted, say
 from scripts.download.request import mismatch
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _show(clone: Clone, found: Sequence[Finding]) -> None:
     counts = Counter(states(found).values())
     say(", ".join(f"{counts[state]} {state}" for state in GRAVEST[::-1] if counts[state]))
     if counts[MISSING]:
-        say("Missing files are downloaded by `dvc pull` or `dvc repro`.")
+        say("Missing files are downloaded by `./checkpoints fetch` or `dvc pull`.")
 
 
 def _rows(clone: Clone, found: Sequence[Finding]) -> list[dict[str, Any]]:
@@ -121,19 +121,23 @@ def _failure(
     found: Sequence[Finding], bad: dict[str, str], listed: str | None, *, repaired: bool
 ) -> CheckpointError:
     lines = [f"{state:<10}  {path}" for path, state in sorted(bad.items())]
-    if bad:
+    again = "see the errors above; then again " if repaired else ""
+    only_missing = set(bad.values()) == {MISSING}
+    if bad and not only_missing:
         lines.append(_AFTER if repaired else _BEFORE)
     if unreadable := _names(found, bad, {UNREADABLE}):  # a repair would not read them either
         lines.append("Next: get read permission for unreadable files, or move them away; then")
         lines.append(f"./checkpoints verify {unreadable}")
-    if wrong := _names(found, bad, {*GRAVEST} - {UNREADABLE}):
-        again = "see the errors above; then again " if repaired else ""
+    if wrong := _names(found, bad, {WRONG, DANGLING}):
         lines.append(f"Next: {again}./checkpoints verify --repair {wrong}")
+    if missing := _names(found, bad, {MISSING}):
+        lines.append(f"Next: {again}./checkpoints fetch {missing}")
     if listed:
         lines.append(f"{listed:<10}  {inventory.INVENTORY}")
         lines.append(f"Next: {inventory.RESTORE}")
     still = "still " if repaired else ""
-    what = f"{len(bad)} of {len(states(found))} files {still}not what they must be"
+    fault = "not here" if only_missing else "not what they must be"
+    what = f"{len(bad)} of {counted(len(states(found)))} {still}{fault}"
     return CheckpointError(what if bad else f"{inventory.INVENTORY} is {listed}", *lines)
 
 

@@ -123,7 +123,8 @@ def test_it_tells_adopted_files_strays_and_wrong_ones_apart(
     assert "models/00.txt  is not in the catalogue, and is left\n" in out
     assert "... and 3 more; --json names them\n" in out
     assert "sam_pt would load a wrong file: models/samhq_ckpts/sam_hq_vit_h.pth\n" in out
-    assert f"a loader may list {PIPS}/." in err
+    assert f"Next: move what else is in {PIPS} away: a loader may list that folder.\n" in err
+    assert "after each fetch: what else is there keeps models/ a folder.\n" in err
     assert "error: 1 file is in the way" in err
     assert f"  {HQ}: 4 bytes, and the pinned file has {len(FILES[HQ]):,}\n" in err
     assert (there / HQ).read_bytes() == b"half"
@@ -140,7 +141,7 @@ def test_a_former_ln_and_a_copy_are_named(tree: TestClone, there: Path, capsys: 
 
     out, err = capsys.readouterr()
     assert f"{there}/models: 2 files of this tree are there, 2 newly copied\n" in out
-    assert "Run this again after each fetch" in err
+    assert "Run this again after each fetch: copies do not follow.\n" in err
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])

@@ -35,7 +35,7 @@ def test_a_complete_remote_is_said_in_one_screen(local: TestClone) -> None:
     assert told.stdout.splitlines()[1:] == [
         "rights   read yes, write yes",
         "verify   on",
-        "holds    16 of 16 pinned files, the content of 0 proved",
+        "holds    16 of 16 pinned files; --read checks their content, too",
         "link     hardlink",
         "pull     would transfer 0 files",
     ]
@@ -202,7 +202,7 @@ def test_publish_finds_what_somebody_pushed_before(team: Team, bucket: Bucket) -
     done = command(owner, "publish", "team")
 
     assert done.returncode == 1
-    assert "team holds 1 files that may not be redistributed" in done.stderr
+    assert "team holds 1 file that may not be redistributed" in done.stderr
     assert KEPT[0] in done.stderr
 
 
@@ -211,7 +211,7 @@ def test_publish_wants_the_files_first(team: Team, bucket: Bucket) -> None:
     done = command(team.colleague(), "publish", "team")
 
     assert done.returncode == 1
-    assert "nothing was pushed: 14 files are not in the cache" in done.stderr
+    assert "nothing was pushed: 14 files to push are not in the cache" in done.stderr
     assert bucket.objects() == {}
 
 
@@ -294,7 +294,10 @@ def test_a_server_that_says_little_is_believed_what_it_says(team: Team, bucket: 
     refused = command(reader, "check")
 
     assert "rights   read yes, write no" in told.stdout
-    assert "holds    15 of 16 pinned files, the content of 1 proved" in told.stdout
+    some = (
+        "holds    15 of 16 pinned files, the content of 1 proved; --read checks that of the others"
+    )
+    assert some in told.stdout
     assert "holds    15 of 16 pinned files, the content of 15 proved" in read.stdout
     assert (refused.returncode, "no permission to read" in refused.stderr) == (2, True)
 

@@ -216,6 +216,15 @@ def test_a_cache_outside_the_clone_needs_a_word(
     assert {path.parent.name for path in cache.glob("??/*")} == {HASHES["side"][:2], pin(full)[:2]}
 
 
+def test_a_folder_that_is_no_clone_is_refused(full: TestClone, capsys: Capture) -> None:
+    """What it uses would not be known."""
+    done = run(tidy.main, capsys, "--yes", "--clone", "nowhere")
+
+    assert (done.code, done.out) == (2, "")
+    assert "error: nowhere is not a clone: it has no .dvc folder\n  Nothing was rem" in done.err
+    assert STRAY in full.objects()
+
+
 def test_the_rest_goes_if_the_commits_cannot_be_read(full: TestClone, capsys: Capture) -> None:
     """Then no object is known to be unused."""
     head = full.run("git", "rev-parse", "HEAD").stdout

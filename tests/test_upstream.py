@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts import upstream
+from scripts import fetch, upstream
 from scripts.catalogue import sources
 from scripts.curation import drift
 from scripts.download import headers
@@ -89,6 +89,53 @@ def test_what_was_recorded_is_compared(clone: TestClone, capsys: Capture) -> Non
     assert {row["written"] for row in second.rows.values()} == {False}
     assert set(second.states.values()) == {"same", "unchanged"}
     assert len(sources.splitlines()) == 12
+
+
+def test_a_verified_download_is_something_to_compare_with(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Its ETag and size were those of the pinned bytes; git does not learn of it."""
+    before = clone.run("git", "status", "--short").stdout
+    assert fetch.main([NAME, "pips"]) == 0
+
+    same = look(capsys, NAME, "pips")
+    world.publish(URL, FILES[PATH], etag='"later"')
+    later = look(capsys, NAME)
+
+    assert (same.code, same.states) == (0, {NAME: "unchanged", "pips": "unchanged"})
+    assert same.rows[NAME]["why"].endswith(" as downloaded, with the pinned bytes")
+    assert (later.code, later.states) == (1, {NAME: "changed"})
+    assert later.rows[NAME]["why"].endswith(', served "later"')
+    assert clone.run("git", "status", "--short").stdout == before
+
+
+def test_another_size_than_the_downloaded_is_a_change(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Where the lock has no size, and the ETag is the same."""
+    pin(clone, FILES[PATH], size=False)
+    world.publish(URL, FILES[PATH], etag='"first"')
+    assert fetch.main([NAME]) == 0
+    world.publish(URL, FILES[PATH] + b"?", etag='"first"')
+
+    seen = look(capsys, NAME)
+
+    assert (seen.code, seen.rows[NAME]["why"].split()[:2]) == (1, ["size", "downloaded"])
+
+
+def test_a_download_that_is_no_longer_pinned_proves_nothing(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """Nor does one whose ETag is sent no longer."""
+    world.publish(URL, FILES[PATH], etag='"first"')
+    assert fetch.main([NAME]) == 0
+    world.fault(URL, Fault.without("ETag"), times=1)
+
+    silent = look(capsys, NAME)
+    pin(clone, FILES[PATH] + b"?", size=False)
+
+    assert (silent.code, silent.states) == (2, {NAME: "unknown"})
+    assert look(capsys, NAME).rows[NAME]["why"] == "never downloaded here, or recorded"
 
 
 def test_all_publishers_are_asked_at_once(clone: TestClone, world: World, capsys: Capture) -> None:
@@ -241,7 +288,7 @@ def test_a_move_of_which_nothing_is_known_is_no_good_news(
 
     assert [seen.code for seen in (first, recorded, later)] == [2, 0, 0]
     assert (first.states, later.states) == ({NAME: "unknown"}, {NAME: "moved"})
-    assert first.rows[NAME]["why"].startswith(f"moved to {target}; nothing recorded")
+    assert first.rows[NAME]["why"].startswith(f"moved to {target}; never downloaded here")
 
 
 def test_gone_blocked_and_unknown_differ(clone: TestClone, world: World, capsys: Capture) -> None:

@@ -90,7 +90,8 @@ def test_a_right_tree_is_right(fetched: TestClone, world: World, capsys: Capture
 
     out, err = capsys.readouterr()
     assert (
-        out == "6 right, 10 missing\nMissing files are downloaded by `dvc pull` or `dvc repro`.\n"
+        out == "6 right, 10 missing\n"
+        "Missing files are downloaded by `./checkpoints fetch` or `dvc pull`.\n"
     )
     assert err == ""
     assert world.requests == []
@@ -106,7 +107,7 @@ def test_a_bit_that_flipped_in_place_is_found(linked: TestClone, capsys: Capture
 
     out, err = capsys.readouterr()
     assert f"bytes from {POINT} do not match the pin\n  pinned  md5 " in out
-    assert f"error: 1 of 1 files not what they must be\n  wrong       {POINT}\n" in err
+    assert f"error: 1 of 1 file not what they must be\n  wrong       {POINT}\n" in err
     assert f"Next: ./checkpoints verify --repair {NAME}\n" in err
     assert linked.tree() == {POINT: found}
     assert aside(linked) == {}
@@ -215,7 +216,7 @@ def test_a_repair_that_brings_nothing_leaves_the_file_there_was(
 
     assert verify.main([NAME, "--repair"]) == 1
     assert linked.tree() == {POINT: damaged}
-    assert f"error: 1 of 1 files still not what they must be\n  wrong       {POINT}" in (
+    assert f"error: 1 of 1 file still not what they must be\n  wrong       {POINT}" in (
         capsys.readouterr().err
     )
     (linked.root / "mirror/superglue_ckpts").mkdir(parents=True)
@@ -261,12 +262,27 @@ def test_a_repair_that_is_killed_loses_nothing(fetched: TestClone, point: str) -
 def test_a_file_that_is_named_must_be_there(clone: TestClone, capsys: Capture) -> None:
     """Without a name it was never fetched; with its name it is missing, and repair brings it."""
     assert verify.main([]) == 0
+    capsys.readouterr()
     assert verify.main([NAME]) == 1
-    assert f"  missing     {POINT}\n" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"error: 1 of 1 file not here\n  missing     {POINT}\n  Next: ./checkpoints fetch {NAME}\n"
+    )
 
     assert verify.main([NAME, "--repair"]) == 0
 
     assert clone.tree() == {POINT: FILES[POINT]}
+
+
+def test_a_missing_file_beside_a_wrong_one_is_fetched(fetched: TestClone, capsys: Capture) -> None:
+    """Each has a next step of its own."""
+    rot(fetched.root / SMALL)
+
+    assert verify.main(["raft", "sam_vit_b"]) == 1
+
+    err = capsys.readouterr().err
+    assert err.startswith("error: 2 of 6 files not what they must be\n")
+    assert "Next: ./checkpoints verify --repair raft\n" in err
+    assert err.endswith("Next: ./checkpoints fetch sam_vit_b\n")
 
 
 def test_sha256_of_the_catalogue_counts_too(fetched: TestClone, capsys: Capture) -> None:
@@ -321,7 +337,7 @@ def test_an_inventory_that_is_wrong_is_a_fault(
 
     err = capsys.readouterr().err
     assert err.startswith(f"error: models.json is {state}\n")
-    assert "Next: `git checkout models.json`; if you changed the catalogue, `python -m" in err
+    assert "Next: `git checkout models.json`; if you changed the catalogue, `./check" in err
     clone.run("git", "checkout", "models.json", check=True)
     assert verify.main([]) == 0
 

@@ -6,9 +6,10 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from scripts.checkout import candidates
+from scripts.checkout import candidates, served
 from scripts.checkout.leftovers import drop_begun, key
 from scripts.checkout.local import reuse_local, screen
+from scripts.checkout.served import Served
 from scripts.checkout.workspace import Origin, as_pin, place
 from scripts.console.errors import CheckpointError, PickleError, RoomError, SourceError
 from scripts.console.progress import Bar, duration, human, note
@@ -79,11 +80,12 @@ def _obtain_from(
     itself, or a path of its own for the member of an archive.
     """
     began = time.monotonic()
-    served = candidate.download(request, clone.limits)
+    whole = candidate.download(request, clone.limits)
     took = max(time.monotonic() - began, 0.001)
+    version = partial.version(request.part)
     try:
         packed = request.part not in targets.values()
-        found = _extract(clone, request.part, targets) if packed else dict.fromkeys(targets, served)
+        found = _extract(clone, request.part, targets) if packed else dict.fromkeys(targets, whole)
         for file in found:
             screen(clone, file, targets[file])
         for file, digest in found.items():
@@ -94,8 +96,12 @@ def _obtain_from(
     finally:
         for path in set(targets.values()) - {request.part}:
             path.unlink(missing_ok=True)
+    if version and version.validator and not candidate.is_mirror:
+        md5s = {file.path: digest.md5 for file, digest in found.items()}
+        seen = Served(str(candidate.place), version.size, version.validator, md5s)
+        served.remember(clone, request.name, seen)
     partial.discard(request.part)
-    rate = f"{human(served.size)} in {duration(took)}, {human(served.size / took)}/s"
+    rate = f"{human(whole.size)} in {duration(took)}, {human(whole.size / took)}/s"
     return {
         file: place(clone, file, as_pin(digest), Origin.DOWNLOADED, f"{candidate.who}: {how}")
         for file, digest in found.items()

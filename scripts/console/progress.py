@@ -57,6 +57,11 @@ def note(text: str) -> None:
             _write(text, sys.stderr)
 
 
+def counted(number: int, what: str = "file") -> str:
+    """Return a number of things in words: 1 file, 2 files."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def say(text: str) -> None:
     """Print a result on stdout; raise OutputError, or BrokenPipeError if its reader has gone."""
     if sys.stdout is None:  # closed before the command started

@@ -176,8 +176,13 @@ def discard(path: Path) -> None:
 
 def kept(path: Path) -> int:
     """Return how many bytes of a partial file the next run will not download again."""
-    version, done = _read_journal(path)
-    return sum(_filled(block, done) for block in blocks(version.size)) if version else 0
+    found, done = _read_journal(path)
+    return sum(_filled(block, done) for block in blocks(found.size)) if found else 0
+
+
+def version(path: Path) -> Version | None:
+    """Return the version of a partial file, or None if it was not downloaded in ranges."""
+    return _read_journal(path)[0]
 
 
 def gap(path: Path, url: str, pin: str | None) -> tuple[int, int, str | None]:
@@ -185,14 +190,14 @@ def gap(path: Path, url: str, pin: str | None) -> tuple[int, int, str | None]:
 
     It is the first missing MiB of a block, or less. A pinned file may have any ETag.
     """
-    version, done = _read_journal(path)
+    found, done = _read_journal(path)
     start = next(n for n in range(len(done) + 1) if n not in done) * _CELL
-    if not version or start >= version.size:
+    if not found or start >= found.size:
         return 0, MIB, None
-    if not replace(version, url=url, pin=pin).continues(version):
+    if not replace(found, url=url, pin=pin).continues(found):
         return 0, MIB, None
-    end = next(block.stop for block in blocks(version.size) if start in block)
-    return start, min(start + MIB, end), version.validator if pin is None else None
+    end = next(block.stop for block in blocks(found.size) if start in block)
+    return start, min(start + MIB, end), found.validator if pin is None else None
 
 
 def _read_journal(path: Path) -> tuple[Version | None, set[int]]:
@@ -203,18 +208,18 @@ def _read_journal(path: Path) -> tuple[Version | None, set[int]]:
     try:
         first, *lines = journal_of(path).read_text(encoding="ascii").splitlines()
         header = json.loads(first)
-        version = Version(header["url"], header["validator"], header["size"], header["pin"])
-        whole = path.stat().st_size == version.size
-        sendable = version.validator is None or _PRINTABLE.fullmatch(version.validator)
+        found = Version(header["url"], header["validator"], header["size"], header["pin"])
+        whole = path.stat().st_size == found.size
+        sendable = found.validator is None or _PRINTABLE.fullmatch(found.validator)
         cell, same_boot = header["cell"], header["boot"] == _boot()
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None, set()
-    if not whole or type(version.size) is not int or cell != _CELL or not sendable:
+    if not whole or type(found.size) is not int or cell != _CELL or not sendable:
         return None, set()
-    count = -(-version.size // _CELL)
+    count = -(-found.size // _CELL)
     done = [int(line) for line in lines if _NUMBER.fullmatch(line) and int(line) < count]
     synced = [int(line[7:]) for line in lines if _SYNCED.fullmatch(line)]
-    return version, set(done if same_boot else done[: max(synced, default=0)])
+    return found, set(done if same_boot else done[: max(synced, default=0)])
 
 
 def _cells(block: range) -> range:

@@ -9,15 +9,13 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
-from dvc_data.hashfile.gc import gc
-
 from scripts.console.errors import UsageError
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+
+    from dvc.repo import Repo
 
     from scripts.storage.cache import Cache
 
@@ -67,6 +65,9 @@ def _inodes(paths: Iterable[Path]) -> Iterator[tuple[int, int]]:
 @contextmanager
 def locked(root: Path) -> Iterator[Repo]:
     """Hold DVC's own lock of a clone; raise UsageError if another DVC command has it."""
+    from dvc.exceptions import DvcException  # noqa: PLC0415 - they take half a second
+    from dvc.repo import Repo  # noqa: PLC0415
+
     try:
         with Repo(str(root)) as repo, repo.lock:
             yield repo
@@ -79,6 +80,8 @@ def collect(repo: Repo, objects: Collection[str]) -> int:
 
     `repo` is `locked`. Of other objects, and of those that are added meanwhile, gc sees nothing.
     """
+    from dvc_data.hashfile.gc import gc  # noqa: PLC0415 - as above
+
     seen = copy(repo.cache.local)
     seen.all = lambda _: list(objects)
     with disk_errors(Path(seen.path)):

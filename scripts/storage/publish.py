@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue.licences import is_shareable
 from scripts.console.errors import CheckpointError
-from scripts.console.progress import note
+from scripts.console.progress import counted, note
 from scripts.files import digests
 from scripts.files.disk import disk_errors
 from scripts.storage.access import permissions
@@ -71,7 +71,8 @@ def publish(pins: Mapping[str, Pin], cache: Cache, remote: Remote, kept: Mapping
     absent = [item.path for item in lacking if not _cached(cache, item)]
     _refuse(
         absent,
-        f"{remote.name}: nothing was pushed: {len(absent)} files are not in the cache",
+        f"{remote.name}: nothing was pushed: {counted(len(absent))} to push "
+        f"{'is' if len(absent) == 1 else 'are'} not in the cache",
         "Next: download them with `dvc pull` or `dvc repro models.dvc`, then run again.",
     )
     if lacking:
@@ -86,13 +87,13 @@ def _check(remote: Remote, found: Sequence[RemoteObject], kept: Mapping[str, str
     lost = [item.path for item in sent if item.broken]
     _refuse(
         lost,
-        f"{remote.name}: {len(lost)} of {len(sent)} files did not arrive",
+        f"{remote.name}: {len(lost)} of {counted(len(sent))} did not arrive",
         "Next: run again; what has arrived is not sent twice.",
     )
     stray = [f"{item.path}  {item.pin.md5}" for item in found if item.path in kept and item.found]
     _refuse(
         stray,
-        f"{remote.name} holds {len(stray)} files that may not be redistributed",
+        f"{remote.name} holds {counted(len(stray))} that may not be redistributed",
         f"Next: if others can read {remote.url}, delete those objects there.",
     )
 

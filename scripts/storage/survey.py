@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scripts.console.errors import DiskError
-from scripts.console.progress import human
+from scripts.console.progress import counted, human
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,13 +59,11 @@ class Survey:
 
     def lines(self) -> Iterator[str]:
         """Yield the survey for a person, at most one screen."""
-        states = [item.state for item in self.files]
-        there = len(states) - len(self.broken)
+        there = len(self.files) - len(self.broken)
         yield f"remote   {self.remote}: {self.url}"
         yield f"rights   read {_RIGHT[self.read]}, write {_RIGHT[self.write]}"
         yield f"verify   {'on' if self.verify else 'OFF: damaged files are pulled unnoticed'}"
-        proved = f", the content of {states.count('proved')} proved" if there else ""
-        yield f"holds    {there} of {len(states)} pinned files{proved}"
+        yield f"holds    {there} of {len(self.files)} pinned files{self._proof(there)}"
         for item in self.broken[:_SHOWN]:
             yield f"{item.state:<8} {item.path}"
             if item.state == "damaged":
@@ -75,7 +73,15 @@ class Survey:
             yield f"  and {len(more)} more; --json names all"
         yield f"link     {self.link}"
         size = f", {human(_bytes(self.absent))}" if self.absent else ""
-        yield f"pull     would transfer {len(self.absent)} files{size}"
+        yield f"pull     would transfer {counted(len(self.absent))}{size}"
+
+    def _proof(self, there: int) -> str:
+        """Return how much is known of the content of the files that are there."""
+        proved = sum(item.state == "proved" for item in self.files)
+        if not proved:  # a folder and most servers state no hash
+            return "; --read checks their content, too" if there else ""
+        rest = "; --read checks that of the others" if proved < there else ""
+        return f", the content of {proved} proved{rest}"
 
 
 def survey(pins: Mapping[str, Pin], cache: Cache, remote: Remote, *, read: bool) -> Survey:

@@ -92,3 +92,16 @@ def test_a_lock_that_moves_while_it_is_taken_is_taken_again(
     with locks.held(path, "key", wait=True):
         assert len(taken) == 2
         assert path.exists()
+
+
+def test_a_lock_is_looked_at_without_a_trace(tmp_path: Path) -> None:
+    """Held, left behind by a kill, or not there."""
+    path = tmp_path / "key.lock"
+    assert not locks.is_held(path)
+
+    with locks.held(path, "key", wait=True):
+        assert locks.is_held(path)
+    path.touch()
+
+    assert not locks.is_held(path)
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,159 +1,200 @@
-"""README and demo: every command in README is run, and prints the lines under it."""
+"""README and demo: every command in README is run, and prints what stands beside or under it."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import sys
-from fnmatch import fnmatch
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.catalogue import sources
+from scripts.checkout import state
+from scripts.checkout.clone import Clone
 from tests.conftest import SCALE
-from tests.sampt import demo
+from tests.sampt import demo, pages
 from tests.sampt.guide import HOLDS, of_its_files
+from tests.sampt.pages import check, commands, pattern, rows, shell
 from tests.world import World, clones
 from tests.world.checkpoints import files
-from tests.world.clones import REPOSITORY, TestClone
+from tests.world.clones import REPOSITORY, TestClone, stock
 from tests.world.teams import fill
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.world.bucket import Bucket
     from tests.world.teams import Team
 
 pytestmark = of_its_files
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-TABLE = re.findall(r"^\| [^|]+ \| `((?:dvc|python -m) [^`]+)` \| (.+) \|$", README, re.MULTILINE)
+README = pages.text("README.md")
+SECTIONS = pages.sections(README)
+START, NEEDS, COMMANDS = (
+    SECTIONS[title] for title in ("Get started", "Which files you need", "Commands")
+)
+TEAM = SECTIONS["With your team, and in other projects"]
+THINGS = "models/raft_ckpts/raft-things.pth"
 
 
-def written(block: str) -> list[tuple[str, list[str]]]:
-    """Return the commands of a console block, each with the lines under it."""
-    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
-    return [(part.splitlines()[0], part.splitlines()[1:]) for part in parts]
+def codes(cell: str) -> list[str]:
+    """Return what stands in backquotes."""
+    return re.findall("`([^`]+)`", cell)
 
 
-def pattern(line: str) -> str:
-    """Return a regular expression for a line, in which ... stands for any text."""
-    return re.escape(line).replace(re.escape("..."), ".*")
+def names(cell: str) -> list[str]:
+    """Return what stands in backquotes, with each {a,b} written out."""
+    found = []
+    for word in codes(cell):
+        head, _, rest = word.partition("{")
+        choices, _, tail = rest.partition("}")
+        found += [f"{head}{choice}{tail}" for choice in choices.split(",")]
+    return found
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> Path:
-    """Return a folder that make takes for the environment that `make minimal` installs."""
-    folder = tmp_path / "venv"
-    folder.mkdir()
-    for part in Path(sys.prefix).iterdir():
-        if not part.name.startswith("installed"):
-            (folder / part.name).symlink_to(part)
-    for more in ("", "-dev"):
-        shutil.copy(REPOSITORY / f"requirements{more}.txt", folder / f"installed{more}")
-    return folder
-
-
-def shell(clone: TestClone, command: str, cwd: Path, **more: str) -> str:
-    """Run a command as a reader of README does, and return its output."""
-    words = command.replace("<this repository>", str(clone.root))
-    done = TestClone(cwd, {**clone.env, **more}).run("bash", "-c", words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def test_readme_has_at_most_150_lines() -> None:
+def test_readme_has_at_most_120_lines() -> None:
     """A newcomer can read it in one sitting."""
-    assert len(README.splitlines()) <= 150
+    assert len(README.splitlines()) <= 120
 
 
-def test_readme_says_which_files_have_one_address() -> None:
-    """When that fails, nobody else is asked: whoever needs the file keeps a copy."""
-    said = re.findall(r"`([^`]+)`", README.partition("One address only: ")[2].partition(".\n")[0])
-    read = [sources.read(REPOSITORY / "sources", name) for name in HOLDS.published]
-
-    single = {source.name for source in read if not source.mirrors}
-
-    assert single == {name for name in HOLDS.published if any(fnmatch(name, p) for p in said)}
+def test_every_link_leads_to_a_page_of_this_repository() -> None:
+    """And to a section that it has."""
+    for page, anchor in re.findall(r"\]\((docs/[\w.]+)#?([\w-]*)\)", README):
+        titles = [re.sub(r"[^\w -]", "", t) for t in pages.sections(pages.text(page))]
+        assert not anchor or anchor in [title.lower().replace(" ", "-") for title in titles]
 
 
-def test_the_two_commands_download_the_minimal_variant(
+def test_three_lines_lead_to_a_sam_pt_that_finds_its_files(
     clone: TestClone, environment: Path, tmp_path: Path
 ) -> None:
-    """Clone and make minimal, in an empty folder, print what README shows; git stays clean."""
-    first, second = written(CONSOLE[0])
+    """Pasted beside SAM-PT's checkout, they print what README shows; git stays clean."""
+    (tmp_path / "sam-pt").mkdir()
+    first, *others = commands(START)
+    here = tmp_path / "sam-pt-checkpoints"
 
-    shell(clone, first[0], tmp_path)
-    printed = shell(clone, second[0], tmp_path / "sam-pt-checkpoints", VENV=str(environment))
+    check(clone, first, tmp_path)
+    for pair in others:
+        check(clone, pair, here, VENV=str(environment))
 
-    for line in second[1]:
-        assert re.search(f"^{pattern(line)}$", printed, re.MULTILINE), line
-    found = {p.name for p in (tmp_path / "sam-pt-checkpoints/models").rglob("*.pth")}
-    assert found == {"cotracker_stride_4_wind_8.pth", "sam_hq_vit_h.pth"}
-    assert shell(clone, "git status --porcelain", tmp_path / "sam-pt-checkpoints") == ""
-
-
-def test_activation_is_what_make_creates() -> None:
-    """README activates the environment that the Makefile names."""
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-
-    assert written(CONSOLE[1]) == [(". .venv/bin/activate", [])]
-    assert "VENV ?= .venv\n" in makefile
+    assert len(others) == 2
+    for name in ("sam_pt", "demo", "vos_eval_root"):
+        assert all((tmp_path / "sam-pt" / path).is_file() for path in HOLDS.configurations[name])
+    assert {path for path in HOLDS.files if (here / path).exists()} == {*HOLDS.sets["minimal"]}
+    assert shell(clone, "git status --porcelain", here) == ""
 
 
-def test_every_command_of_the_table_prints_what_it_says(clone: TestClone, tmp_path: Path) -> None:
-    """The commands of the table, one after another."""
-    assert [command for command, _ in TABLE][:2] == [
-        "dvc repro fetch@sam_vit_b", "dvc repro fetch_minimal",
-    ]  # fmt: skip
-    assert len(TABLE) == 13
-    for command, says in TABLE:
-        _prepare(clone, command, tmp_path)
-        printed = shell(clone, command, clone.root)
-        for line in re.findall(r"`([^`]+)`", says):
-            assert re.search(pattern(line), printed), (command, line, printed)
+@of_its_files
+def test_the_sizes_are_those_of_the_catalogue() -> None:
+    """In GB of 10^9 bytes; some files have estimates, so the sum may be 1 % off."""
+    here = Clone.checked(REPOSITORY)
+    read = state.read(here, [*here.catalogue.published.values()])
+    known = {file.path: file.size or 0 for file in read}
+
+    assert float(re.findall(r"([\d.]+) GB in all", README)[0]) == pytest.approx(
+        sum(known.values()) / 1e9, rel=0.01
+    )
+    assert float(re.findall(r"needs two, ([\d.]+) GB", README)[0]) == pytest.approx(
+        sum(known[path] for path in HOLDS.sets["minimal"]) / 1e9, rel=0.01
+    )
 
 
-def _prepare(clone: TestClone, command: str, folder: Path) -> None:
-    """Create the state that a row of the table needs: a changed file, or an empty clone."""
-    if command.startswith("dvc checkout"):
-        path = clone.root / "models/raft_ckpts/raft-small.pth"
-        path.unlink()
-        path.write_bytes(b"not what was pinned")
-    if command.startswith("dvc pull"):
-        for name in ("models", ".dvc/cache"):
-            if (clone.root / name).exists():
-                (clone.root / name).rename(
-                    folder / f"{name.replace('/', '-')}-{command.count('-')}"
-                )
+def test_a_configuration_gets_what_its_row_says(clone: TestClone) -> None:
+    """Every configuration has a row, whose command brings what it loads."""
+    stock(clone.root, SCALE)
+    listed = set()
+    for what, command in rows(NEEDS):
+        shell(clone, codes(command)[0], clone.root)
+        for name in set(names(what)) & HOLDS.configurations.keys():
+            listed.add(name)
+            if not (given := re.search(r"--for (\w+)", command)) or given[1] == name:
+                assert all((clone.root / p).exists() for p in HOLDS.configurations[name]), name
+
+    unlisted = {"sam_pt", "cotracker", "samhq_vit_huge"}  # all a part of the defaults
+    assert HOLDS.configurations.keys() - listed == unlisted
+    for word in codes(NEEDS.rpartition("`fetch` also takes")[2].partition(".\n")[0]):
+        assert "25 files" not in shell(clone, f"./checkpoints fetch --dry-run {word}", clone.root)
 
 
-def test_the_catalogue_is_changed_by_three_commands(clone: TestClone, world: World) -> None:
-    """A file is added, its pin is compared, the file is removed; the tree is as before."""
-    before = clone.read("params.yaml")
-    url, path = "https://dl.fbaipublicfiles.com/new/new_file.pth", "models/new_ckpts/new_file.pth"
-    world.publish(url, b"weights")
-    add, look, take = (command for command, _ in written(CONSOLE[2]))
+def test_every_command_of_the_table_prints_what_it_says(
+    clone: TestClone, environment: Path
+) -> None:
+    """One after another, in a clone with the minimal set and an almost full cache.
 
-    added = shell(
-        clone, add.replace("models/PATH", path).replace("URL", url).replace("FAMILY", "new"),
-        clone.root,
-    )  # fmt: skip
-    assert "+++ b/params.yaml" in added
-    assert clone.tree() == {path: b"weights"}
-    shell(clone, "git add -A && git commit -qm state", clone.root)
-    assert "nothing to do" in shell(clone, look.replace("NAME", "new_file"), clone.root)
-    assert "--- a/params.yaml" in shell(clone, take.replace("NAME", "new_file"), clone.root)
+    Of files that came from the cache, not every publisher's state is known: upstream exits with 2.
+    """
+    stock(clone.root, SCALE)
+    _forget(clone, THINGS)
+    shell(clone, "./checkpoints fetch minimal", clone.root)
 
-    assert (clone.tree(), clone.read("params.yaml")) == ({}, before)
+    table = rows(COMMANDS)
+    for _, command, says in table:
+        unknown = " || test $? = 2" if "upstream" in command else ""
+        printed = shell(clone, codes(command)[0] + unknown, clone.root, VENV=str(environment))
+        for line in codes(says):
+            assert re.search(f"^{pattern(line)}", printed, re.MULTILINE), (command, line, printed)
+
+    assert len(table) == 9
+
+
+def _forget(clone: TestClone, path: str) -> None:
+    """Remove the object of a file from the cache, so that it must be downloaded."""
+    data = files(SCALE, REPOSITORY)[path]
+    for found in (clone.root / ".dvc/cache/files/md5").glob("??/*"):
+        if found.read_bytes() == data:
+            found.unlink()
+
+
+def test_sources_are_asked_in_the_order_given(clone: TestClone) -> None:
+    """The command of README runs, and says nothing of the team."""
+    ((command, _),) = commands(SECTIONS["Where the files come from"])
+
+    printed = shell(clone, command.replace("./checkpoints", "python -m scripts"), clone.root)
+
+    assert "sam_vit_b" in printed
+    assert "remote" not in printed
+
+
+def test_the_rows_on_dvc_print_what_they_say(local: TestClone) -> None:
+    """With a remote that has every file; what is pulled was not here."""
+    shell(local, "dvc checkout -q", local.root)
+    for _, command, says in rows(TEAM):
+        if "pull" in command or "push" in command:
+            _empty(local, "sam-pt-checkpoints.team" if "push" in command else "")
+        printed = shell(local, codes(command)[0], local.root)
+        for line in codes(says):
+            assert line in printed, (command, printed)
+
+
+def _empty(clone: TestClone, remote: str) -> None:
+    """Move away what a command is to bring: the remote, or models/ and the cache."""
+    gone = clone.root.parent / "gone"
+    for place in [f"../{remote}"] if remote else ["models", ".dvc/cache"]:
+        if (path := clone.root / place).exists():
+            path.rename(gone.with_name(f"{gone.name}-{len([*gone.parent.iterdir()])}"))
+
+
+def test_a_pull_before_the_first_push_ends_as_readme_says(clone: TestClone) -> None:
+    """The question that DVC asks stands in the table, with the answer."""
+    done = clone.run("dvc", "pull")
+
+    messages = [codes(row[0])[0] for row in rows(SECTIONS["When it fails"])]
+    assert done.returncode != 0
+    assert messages[0] in done.stdout + done.stderr
+    assert "until somebody has run `dvc push`" in TEAM
+
+
+def test_the_other_messages_are_those_of_the_commands() -> None:
+    """Word for word, but for the names in them."""
+    source = "".join(p.read_text(encoding="utf-8") for p in (REPOSITORY / "scripts").rglob("*.py"))
+
+    for message, _ in rows(SECTIONS["When it fails"])[1:]:
+        for part in codes(message)[0].split("HOST"):
+            assert part.strip(": ") in source
 
 
 @pytest.fixture
 def shared(team: Team, bucket: Bucket) -> TestClone:
-    """Return a clone whose remote is committed and filled, and whose cache is moved away."""
+    """Return a clone whose remote is committed and filled, and whose cache holds one file."""
     owner = team.owner(url="")
-    share = written(CONSOLE[4])[0][0].replace("BUCKET/PREFIX", "lab/checkpoints")
-    shell(owner, f"{share} && git commit -qam state", owner.root)
+    modify = "dvc remote modify team url gs://lab/checkpoints && git commit -qam state"
+    shell(owner, modify, owner.root)
     fill(bucket, files(SCALE, REPOSITORY))
     (owner.root / ".dvc/cache").rename(owner.root.parent / "elsewhere")
     return owner
@@ -168,26 +209,23 @@ def test_a_project_gets_and_imports_checkpoints(
     shell(shared, "git init -q && dvc init -q", project)
     bucket.clear()
 
-    for command, _ in written(CONSOLE[3]):
-        shell(shared, command.replace("<this repository>", f"file://{shared.root}"), project)
+    for command, _ in commands(TEAM):
+        shell(shared, command.replace("../sam-pt-checkpoints", str(shared.root)), project)
 
     assert any("alt=media" in request.url for request in bucket.requests)
-    things = "models/raft_ckpts/raft-things.pth"
-    assert (project / "raft-things.pth").read_bytes() == files(SCALE, REPOSITORY)[things]
-    assert (project / "models" / things.removeprefix("models/")).read_bytes() == files(
-        SCALE, REPOSITORY
-    )[things]
+    expected = files(SCALE, REPOSITORY)[THINGS]
+    assert (project / "raft-things.pth").read_bytes() == expected
+    assert (project / THINGS).read_bytes() == expected
     seal = re.search(r"md5: (\w+\.dir)", shared.read("models.dvc").decode())
     assert seal
     assert seal[1] in (project / "models.dvc").read_text()
 
 
-def test_ci_calls_the_test_command_of_the_readme() -> None:
-    """`.ci/run` installs from requirements.txt, by make, and runs what README names."""
-    command, _ = written(CONSOLE[5])[0]
-
-    assert command == "make test"
-    assert f"\n{command} VENV=" in (REPOSITORY / ".ci/run").read_text(encoding="utf-8")
+def test_what_a_project_installs_is_what_is_installed_here() -> None:
+    """DVC, and its plugin for the bucket."""
+    for package in ("dvc", "dvc-gs"):
+        assert re.search(rf"^{package}(\[.*\])?==", pages.text("requirements.txt"), re.MULTILINE)
+    assert "`dvc`, or `dvc dvc-gs` for a bucket" in TEAM
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.sampt import pages
 from tests.sampt.guide import of_its_files
-from tests.sampt.test_readme import CONSOLE, README, pattern, shell, written
+from tests.sampt.pages import pattern, shell
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone
 from tests.world.teams import SAM, SCALE, URL, Team, fill, place, spoiled
@@ -27,16 +28,14 @@ KEPT = [  # what Magic Leap's licence keeps back
     f"models/superglue_ckpts/{name}.pth"
     for name in ("superglue_indoor", "superglue_outdoor", "superpoint_v1")
 ]
-PAGE = (REPOSITORY / "docs/team.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-README_TEAM = written(CONSOLE[4])
+PAGE = pages.text("docs/team.md")
+SECTIONS = pages.sections(PAGE)
 PUBLIC = "https://storage.googleapis.com/lab/checkpoints"
 
 
 def commands(section: str) -> list[tuple[str, list[str]]]:
     """Return the commands of a section, each with the lines under it."""
-    blocks = re.findall(r"```console\n(.*?)```", SECTIONS[section], re.DOTALL)
-    return [pair for block in blocks for pair in written(block)]
+    return pages.commands(SECTIONS[section])
 
 
 def run(clone: TestClone, pair: tuple[str, list[str]], **places: str) -> None:
@@ -69,8 +68,6 @@ def test_four_commands_lead_from_a_clone_to_a_colleagues_pull(team: Team) -> Non
 
     assert len(ours) == 3
     assert all("&" not in command and ";" not in command for command, _ in [*ours, last])
-    assert [command for command, _ in [*ours, last]] == [command for command, _ in README_TEAM]
-    assert "A bucket takes four commands" in README
     assert theirs.tree() == mine.tree() == FILES
 
 
@@ -109,7 +106,12 @@ def test_readers_get_all_files_without_an_account(team: Team, world: World, buck
         world.publish(f"https://storage.googleapis.com/lab/{name}", data)
     shutil.copy(owner.root / ".dvc/config", reader.root / ".dvc/config")
     printed = shell(
-        reader, _put(pairs[4][0], {"check -r public": "check -r public; true"}), reader.root
+        reader,
+        _put(
+            pairs[4][0],
+            {"./checkpoints": "python -m scripts", "check -r public": "check -r public; true"},
+        ),
+        reader.root,
     )
     run(reader, pairs[5])
 
@@ -175,7 +177,7 @@ def test_without_the_address_committed_other_projects_get_nothing(
     project.root.mkdir()
     (command, _), *_ = commands("In other projects")
 
-    done = project.run("bash", "-c", command.replace("<this repository>", f"file://{owner.root}"))
+    done = project.run("bash", "-c", command.replace("ADDRESS", f"file://{owner.root}"))
 
     assert done.returncode != 0
     assert "without `--local`" in SECTIONS["In other projects"]
@@ -188,13 +190,15 @@ def test_other_projects_get_import_and_link(team: Team, bucket: Bucket, tmp_path
     for folder in (project.root, sam_pt):
         folder.mkdir()
     project.run("bash", "-c", "git init -q && dvc init -q", check=True)
-    *others, link = commands("In other projects")
+    *others, last, tag, artifact, link = commands("In other projects")
 
-    for pair in others[:-1]:
-        run(project, pair, **{"<this repository>": f"file://{owner.root}"})
+    for pair in others:
+        run(project, pair, ADDRESS=f"file://{owner.root}")
     family = {path.name for path in (project.root / "raft").iterdir()}
     one = (project.root / "sam_hq_vit_h.pth").read_bytes()
-    run(project, others[-1], **{"<this repository>": f"file://{owner.root}"})
+    run(project, last, ADDRESS=f"file://{owner.root}")
+    run(owner, tag)
+    run(project, artifact, ADDRESS=f"file://{owner.root}")
     run(owner, link)
 
     seal = re.search(r"md5: (\w+\.dir)", owner.read("models.dvc").decode())
@@ -203,6 +207,7 @@ def test_other_projects_get_import_and_link(team: Team, bucket: Bucket, tmp_path
     assert project.tree() == FILES
     assert (len(family), one) == (5, FILES["models/samhq_ckpts/sam_hq_vit_h.pth"])
     assert (sam_pt / SAM).read_bytes() == FILES[SAM]
+    assert (project.root / "sam_vit_b.pth").read_bytes() == FILES[SAM]
 
 
 def test_a_program_gets_a_family(team: Team, bucket: Bucket, tmp_path: Path) -> None:
@@ -211,7 +216,7 @@ def test_a_program_gets_a_family(team: Team, bucket: Bucket, tmp_path: Path) -> 
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
     done = TestClone(tmp_path, team.env).run(
-        sys.executable, "-c", example.replace("<this repository>", f"file://{owner.root}")
+        sys.executable, "-c", example.replace("ADDRESS", f"file://{owner.root}")
     )
 
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sampt import publisher
-from tests.sampt.test_readme import pattern, written
+from tests.sampt.pages import pattern, written
 from tests.world.clones import REPOSITORY, TestClone, isolated
 
 if TYPE_CHECKING:

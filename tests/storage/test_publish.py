@@ -100,7 +100,7 @@ def test_what_came_while_publishing_is_found(
     done = command(owner, "publish", "team")
 
     assert done.returncode == 1
-    assert "team holds 1 files that may not be redistributed" in done.stderr
+    assert "team holds 1 file that may not be redistributed" in done.stderr
 
 
 def test_a_licence_with_another_name_is_not_a_free_one(owner: TestClone, bucket: Bucket) -> None:
