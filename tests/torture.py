@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import re
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,6 +74,7 @@ class Torture:
     random: random.Random
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    said: str = ""  # the end of what the last command printed
     # Of each change: seconds that it takes, and the clone after it.
     whole: dict[tuple[str, ...], tuple[float, dict[str, bytes]]] = field(default_factory=dict)
 
@@ -160,7 +162,17 @@ class Torture:
             self._completed(clone, words, process.returncode, stops)
 
     def _mend_lock(self, clone: TestClone) -> None:
-        """Put dvc.lock back as a user would: DVC writes it in place, and a kill may halve it."""
+        """Mend as a user would what DVC writes in place, so that a kill may halve it.
+
+        dvc.lock comes back from git; the list of DVC's own readers and writers goes.
+        """
+        with suppress(FileNotFoundError):
+            busy = clone.root / ".dvc/tmp/rwlock"
+            try:
+                json.loads(busy.read_bytes())
+            except ValueError:
+                self.counts[".dvc/tmp/rwlock half written by DVC, removed"] += 1
+                busy.unlink()
         if clone.read("dvc.lock") != self.template.read("dvc.lock"):
             self.counts["dvc.lock half written by DVC, put back by git"] += 1
             clone.run("git", "checkout", "-q", "dvc.lock", check=True)
@@ -198,7 +210,7 @@ class Torture:
             self._completed(clone, words, process.returncode, 1)
 
     def _completed(self, clone: TestClone, words: tuple[str, ...], code: int, stops: int) -> None:
-        self._expect(code == 0, f"{words}: the last run ended with {code}")
+        self._expect(code == 0, f"{words}: the last run ended with {code}: {self.said}")
         self._check(clone, words)
         process = self._start(clone, words)
         self._expect(self._ends_within(process, PATIENCE), f"{words} hangs when all is there")
@@ -262,6 +274,7 @@ class Torture:
         except subprocess.TimeoutExpired:
             return False
         self._expect("Traceback" not in printed, f"{process.args!r}: {printed}")
+        self.said = printed[-500:]
         return True
 
     def _expect(self, holds: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -89,7 +89,9 @@ class Hashing:
 
     def _wait_for_more(self, position: int) -> None:
         # Another process truncated a file that is shorter than its front: do not wait for ever.
-        if self._size is not None and os.fstat(self._fd).st_size <= position:
+        # `_size` may have been set, and reached, since the caller compared it.
+        lacking = self._size is not None and position < self._size
+        if lacking and os.fstat(self._fd).st_size <= position:
             raise OSError(f"the file ends at byte {position} while it is being read")
         self._stop.wait(_PAUSE)
 

@@ -85,6 +85,19 @@ def test_a_file_has_the_digest_of_its_bytes(tmp_path: Path) -> None:
     assert digests.of_file(path, sha256=False) == Digest(len(DATA), md5(DATA))
 
 
+def test_the_end_of_a_file_is_no_fault_however_late_its_size_is_told(tmp_path: Path) -> None:
+    """A thread that was at the end already may look once more."""
+    (tmp_path / "file").write_bytes(b"whole")
+    with (tmp_path / "file").open("rb") as file:
+        hashing = Hashing(file.fileno(), lambda: 5, sha256=False)
+        hashing.finish(5)
+
+        hashing._wait_for_more(5)  # noqa: SLF001 - a moment between two lines of a thread
+        os.truncate(tmp_path / "file", 4)
+        with pytest.raises(OSError, match="ends at byte 4"):
+            hashing._wait_for_more(4)  # noqa: SLF001
+
+
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     """The caller turns it into a message."""
     with pytest.raises(FileNotFoundError):
