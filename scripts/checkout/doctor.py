@@ -23,6 +23,7 @@ CHECKS = {
     "network": ("machine", "see the variable that is named"),
     "catalogue": ("condition", "`git diff` shows what was edited, `git checkout FILE` restores it"),
     "change": ("condition", "./checkpoints tidy --dry-run: each command but this one undoes it"),
+    "dvc": ("condition", "rm the file that is named"),
     "files": ("condition", "first mend the catalogue"),
     "disk": ("condition", "see the path that is named"),
     "begun": ("condition", "./checkpoints tidy"),

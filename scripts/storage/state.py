@@ -40,6 +40,20 @@ _SAVE = """
 _TEXT, _PICKLE = 1, 4  # kinds of a value
 
 
+def torn(root: Path) -> str | None:
+    """Return the name of DVC's list of what is read and written now, if a kill has torn it.
+
+    DVC writes it in place, and refuses every command after that.
+    """
+    name = ".dvc/tmp/rwlock"
+    with suppress(OSError):
+        try:
+            json.loads((root / name).read_bytes())
+        except ValueError:
+            return name
+    return None
+
+
 class State:
     """The state of one clone. Nothing is raised where it cannot be read or written."""
 

@@ -209,7 +209,9 @@ def test_a_conflict_marker_is_recognised(
 
     assert (done.code, world.requests, clone.tree()) == (2, [], {})
     assert done.err.startswith(f"error: {name}: 1 fault\n  line 1: a conflict marker: a merge is")
-    assert "`git checkout HEAD dvc.lock models.dvc models.json` and `python -m" in done.err
+    assert (
+        "`git checkout HEAD dvc.lock models.dvc models.json` and `./checkpoints seal`" in done.err
+    )
 
 
 def test_of_two_pins_the_lock_chooses(

@@ -93,6 +93,23 @@ def test_a_new_clone_is_well(clone: TestClone, world: World, capsys: Capture) ->
     assert clone.run("git", "status", "--porcelain").stdout == before
 
 
+@pytest.mark.parametrize("text", ["", '{"models/x": {"wri'])
+def test_what_a_kill_of_dvc_has_torn_is_named(clone: TestClone, text: str) -> None:
+    """DVC then refuses every command; without the file it works."""
+    name = ".dvc/tmp/rwlock"
+    (clone.root / name).parent.mkdir(exist_ok=True)
+    (clone.root / name).write_text(text)
+
+    refused = clone.run("dvc", "repro", "fetch_minimal")
+    told = fault("dvc", clone.root)
+
+    assert refused.returncode == 255
+    assert name in refused.stderr
+    assert told == (f"{name} is half written: DVC was killed", f"Next: rm {name}")
+    (clone.root / name).unlink()
+    assert condition.dvc(clone.root)
+
+
 def test_each_fault_says_what_to_type(clone: TestClone, world: World, capsys: Capture) -> None:
     """A wrong file, a lost link, an old download, quarantine, a cut change, a dead publisher."""
     assert fetch.main([NAME]) == 0

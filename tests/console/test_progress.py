@@ -330,7 +330,7 @@ def test_a_terminal_that_went_away_is_no_error(screen: Screen) -> None:
 
 def test_a_bar_ticks_by_itself(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even before the first byte."""
-    monkeypatch.setattr(progress, "_REDRAW", 0.01)
+    monkeypatch.setattr(progress, "_REDRAW", 0.1)
     with Bar("name"):
         deadline = time.monotonic() + 10
         while not screen.read() and time.monotonic() < deadline:

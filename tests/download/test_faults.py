@@ -69,7 +69,7 @@ def big(folder: Path, world: World) -> Request:
 
 def download(request: Request, url: str = URL, **limits: float) -> None:
     """Download and verify without a clone; no thread and no half-written stream is left."""
-    network = Network(**{"backoff": 0.001, "timeout": 5.0, "retries": 2} | limits)  # type: ignore[arg-type]
+    network = Network(**{"backoff": 0.001, "timeout": 3.0, "retries": 2} | limits)  # type: ignore[arg-type]
     try:
         digest = transfer.download(url, request, TransferLimits(network))
         assert request.pin is None or request.pin.matches(digest)

@@ -19,6 +19,7 @@ from scripts.checkout.state import Place
 from scripts.console.errors import CatalogueError, CheckpointError
 from scripts.console.progress import human
 from scripts.files.disk import existing
+from scripts.storage import state as state_of_dvc
 from scripts.storage.cache import Cache
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ def change(root: Path) -> str:
     if command := journal.cut_short(root):
         raise CheckpointError(f"{command} was cut short")
     return "no change of the catalogue was cut short"
+
+
+def dvc(root: Path) -> str:
+    """Raise CheckpointError if DVC refuses to work, as a kill has torn what it keeps in a clone."""
+    if torn := state_of_dvc.torn(root):
+        raise CheckpointError(f"{torn} is half written: DVC was killed", f"Next: rm {torn}")
+    return "no file of DVC's own is half written"
 
 
 def files(root: Path) -> str:
