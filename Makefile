@@ -14,7 +14,7 @@ minimal: ## Download the two checkpoints that SAM-PT loads by default (2.67 GB)
 	./checkpoints fetch minimal
 	./checkpoints dvc repro -q fetch_minimal
 
-complete: ## Download all 25 checkpoints (9.99 GB)
+complete: ## Download all 25 checkpoints (10.02 GB)
 	./checkpoints fetch complete
 	./checkpoints dvc repro -q models.dvc
 
