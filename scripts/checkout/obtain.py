@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scripts.checkout.candidates import Candidate
     from scripts.checkout.clone import Clone
     from scripts.checkout.workspace import Outcome
+    from scripts.download.partial import Version
     from scripts.files.digests import Digest
 
     Failures = list[tuple[Candidate, CheckpointError]]
@@ -97,9 +98,7 @@ def _obtain_from(
         for path in set(targets.values()) - {request.part}:
             path.unlink(missing_ok=True)
     if version and version.validator and not candidate.is_mirror:
-        md5s = {file.path: digest.md5 for file, digest in found.items()}
-        seen = Served(str(candidate.place), version.size, version.validator, md5s)
-        served.remember(clone, request.name, seen)
+        _remember(clone, request.name, candidate, version, found)
     partial.discard(request.part)
     rate = f"{human(whole.size)} in {duration(took)}, {human(whole.size / took)}/s"
     return {
@@ -107,6 +106,19 @@ def _obtain_from(
         for file, digest in found.items()
         for how in [f"{human(digest.size)} of an archive of {rate}" if packed else rate]
     }
+
+
+def _remember(
+    clone: Clone,
+    name: str,
+    candidate: Candidate,
+    version: Version,
+    found: Mapping[Checkpoint, Digest],
+) -> None:
+    """Keep which version of its file a publisher served, now that the bytes are verified."""
+    md5s = {file.path: digest.md5 for file, digest in found.items()}
+    seen = Served(str(candidate.place), version.size, str(version.validator), md5s)
+    served.remember(clone, name, seen)
 
 
 def _extract(
