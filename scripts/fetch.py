@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import artifacts
 from scripts.catalogue.selection import select
-from scripts.checkout import parallel, plan
+from scripts.checkout import parallel
 from scripts.checkout.clone import Clone
 from scripts.checkout.workspace import closing
 from scripts.console.command import command, parser
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from scripts.catalogue.params import Published
     from scripts.checkout.workspace import Outcome
 
 _UNCHANGED = "Nothing was fetched or changed."
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None) -> None:
     names = [*given.names, *first_use] or ([] if given.configs else ["minimal"])
     entries = select(clone.catalogue, names, given.configs).entries
     if given.dry_run:
-        _show(plan.make(clone, entries), as_json=given.json)
+        _show(clone, entries, as_json=given.json)
         return
     notices = artifacts.notices(clone.root, [file.path for e in entries for file in e.files])
     began = time.monotonic()
@@ -88,8 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     return words
 
 
-def _show(planned: plan.Plan, *, as_json: bool) -> None:
+def _show(clone: Clone, entries: Sequence[Published], *, as_json: bool) -> None:
     """Print a plan; raise RoomError if it does not fit on the disk."""
+    from scripts.checkout import plan  # noqa: PLC0415 - a stage, of one entry, needs none
+
+    planned = plan.make(clone, entries)
     say(json.dumps(planned.as_json(), indent=2) if as_json else "\n".join(planned.lines()))
     planned.check_room()
 

@@ -15,7 +15,6 @@ from scripts.console.errors import CheckpointError, PickleError, RoomError, Sour
 from scripts.console.progress import Bar, duration, human, note
 from scripts.download import partial
 from scripts.download.request import Request, mismatch
-from scripts.files import archive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,6 +124,8 @@ def _extract(
     clone: Clone, path: Path, targets: Mapping[Checkpoint, Path]
 ) -> dict[Checkpoint, Digest]:
     """Extract members and verify each against its pin; raise SourceError or DiskError."""
+    from scripts.files import archive  # noqa: PLC0415 - most entries are none
+
     files = {str(file.member): file for file in targets}
     pins = {name: clone.pin(file) for name, file in files.items()}
     sizes = {name: pin.size for name, pin in pins.items() if pin}

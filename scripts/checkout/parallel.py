@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import sources, urls
-from scripts.checkout import plan
 from scripts.checkout.leftovers import drop_links
 from scripts.checkout.obtain import obtain
 from scripts.checkout.workspace import report
@@ -58,6 +57,8 @@ def _all_results(
     clone: Clone, entries: Sequence[Published], *, silent: bool
 ) -> Iterable[list[Outcome] | BaseException]:
     if len(entries) > 1:
+        from scripts.checkout import plan  # noqa: PLC0415 - a stage, of one entry, needs none
+
         planned = plan.make(clone, entries)
         planned.check_room()
         return _results(clone, entries, planned, Bar("all", quiet=silent))
