@@ -108,8 +108,8 @@ def _fail(rows: Sequence[dict[str, Any]]) -> None:
     if unknown := [row["name"] for row in unclear if not row["written"]]:
         raise _UnknownError(
             f"state not known: {', '.join(unknown)}",
-            "Next: try again later. What was never downloaded here has nothing to compare with:",
-            "fetch it, or write down with --record what is served now.",
+            "Next: where a publisher did not answer, try again later. Where there is nothing to",
+            "compare with, `./checkpoints upstream --record` writes down what is served now.",
         )
 
 

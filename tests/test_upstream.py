@@ -135,7 +135,22 @@ def test_a_download_that_is_no_longer_pinned_proves_nothing(
     pin(clone, FILES[PATH] + b"?", size=False)
 
     assert (silent.code, silent.states) == (2, {NAME: "unknown"})
-    assert look(capsys, NAME).rows[NAME]["why"] == "never downloaded here, or recorded"
+    assert look(capsys, NAME).rows[NAME]["why"] == drift.NOTHING
+
+
+def test_a_download_that_noted_no_etag_is_not_called_none(
+    clone: TestClone, capsys: Capture
+) -> None:
+    """One from Google Drive: neither reason nor advice says that the file was never downloaded."""
+    name = "tapnet_checkpoint_wo_optstate"
+    assert fetch.main([name]) == 0
+
+    seen = look(capsys, name)
+
+    assert (seen.code, seen.rows[name]["why"]) == (2, drift.NOTHING)
+    assert "never" not in seen.rows[name]["why"] + seen.err
+    assert "--record" in seen.err
+    assert clone.tree()
 
 
 def test_all_publishers_are_asked_at_once(clone: TestClone, world: World, capsys: Capture) -> None:
@@ -288,7 +303,7 @@ def test_a_move_of_which_nothing_is_known_is_no_good_news(
 
     assert [seen.code for seen in (first, recorded, later)] == [2, 0, 0]
     assert (first.states, later.states) == ({NAME: "unknown"}, {NAME: "moved"})
-    assert first.rows[NAME]["why"].startswith(f"moved to {target}; never downloaded here")
+    assert first.rows[NAME]["why"].startswith(f"moved to {target}; {drift.NOTHING}")
 
 
 def test_gone_blocked_and_unknown_differ(clone: TestClone, world: World, capsys: Capture) -> None:

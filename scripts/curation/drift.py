@@ -41,7 +41,7 @@ STATES = {
 }
 
 
-_NOTHING = "never downloaded here, or recorded"
+NOTHING = "nothing to compare with: no ETag was noted in a download here, or recorded"
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _validators(head: Head, source: Source, seen: Served | None) -> tuple[str, s
         if old is not None and now is not None and old != now:
             return "changed", f"{kind} recorded {_shown(old)}, served {_shown(now)}"
     if source.etag is None:
-        return _downloaded(head, seen) if seen else ("unknown", _NOTHING)
+        return _downloaded(head, seen) if seen else ("unknown", NOTHING)
     if head.etag is None:
         return "unknown", "an ETag is recorded, and the publisher sends none any more"
     return "unchanged", f"ETag {head.etag} as recorded"
