@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.catalogue.selection import unknown_names
+from scripts.catalogue import names as catalogue_names
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser, path
 from scripts.console.errors import CheckpointError, PickleError
@@ -76,7 +76,7 @@ def _files(clone: Clone, names: Sequence[str]) -> list[str]:
     }
     unknown = [n for n in names if not named[n]]
     if unknown:
-        raise unknown_names(unknown, published)
+        raise catalogue_names.unknown(unknown, published)
     return [file for n in names for file in named[n]] or sorted(clone.catalogue.files)
 
 

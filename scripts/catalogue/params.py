@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from scripts.catalogue import names
 from scripts.catalogue.documents import compose, is_text, line_of, shown
-from scripts.catalogue.selection import COMPLETE, matching, unknown_names
 from scripts.catalogue.urls import is_safe
 from scripts.console.errors import CatalogueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from scripts.catalogue.names import Names
+
 TREE = "models"
+COMPLETE = "complete"  # the set that is always there
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,99}")  # DVC reads a dot in a key as a level of params
 _SECTIONS = {"archives", "checkpoints", "configurations", "network", "sets"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -94,15 +97,24 @@ class Catalogue:
         return {file.path: file for entry in self.published.values() for file in entry.files}
 
     @property
+    def names(self) -> Names:
+        """What each file is called."""
+        return _names(self.published.values())
+
+    @property
     def stages(self) -> dict[str, str]:
         """The stage that downloads each file, by the file's path."""
         return {file.path: each.stage for each in self.published.values() for file in each.files}
 
-    def find(self, names: Sequence[str]) -> list[Published]:
+    def find(self, words: Sequence[str]) -> list[Published]:
         """Return the entries of these names; raise UsageError naming every unknown one."""
-        if unknown := [name for name in names if name not in self.published]:
-            raise unknown_names(unknown, self.published)
-        return [self.published[name] for name in names]
+        if unknown := [word for word in words if word not in self.published]:
+            raise names.unknown(unknown, self.published)
+        return [self.published[word] for word in words]
+
+
+def _names(published: Iterable[Published]) -> Names:
+    return names.Names({file.path: entry.name for entry in published for file in entry.files})
 
 
 def read(path: Path) -> Catalogue:
@@ -115,14 +127,14 @@ def read(path: Path) -> Catalogue:
         if section in root or not archive
         for key, node in reader.entries(root.get(section), section)
     ]
-    entries = {entry.name: entry for entry in published}
-    sets = reader.choices("sets", root, entries, {COMPLETE: ()})
-    loaded = reader.choices("configurations", root, entries, sets)
+    named = _names(published)
+    sets = reader.choices("sets", root, named, {COMPLETE: ()})
+    loaded = reader.choices("configurations", root, named, sets)
     network = reader.network(root.get("network"))
     if reader.faults:
         ordered = [f"line {line}: {text}" for line, text in sorted(reader.faults)]
         raise CatalogueError(path.name, ordered)
-    return Catalogue(entries, network, sets, loaded)
+    return Catalogue({entry.name: entry for entry in published}, network, sets, loaded)
 
 
 @dataclass
@@ -242,7 +254,7 @@ class _Reader:
         self,
         section: str,
         root: dict[str, yaml.Node],
-        entries: dict[str, Published],
+        named: Names,
         sets: Mapping[str, tuple[str, ...]],
     ) -> dict[str, tuple[str, ...]]:
         """Return the paths that each list of a section names; it may name one of the `sets`."""
@@ -254,7 +266,7 @@ class _Reader:
             items = node.value if isinstance(node, yaml.SequenceNode) else []
             if not items:
                 self.fault(node, f"{where}: not a list of names")
-            chosen = (self._chosen(item, where, entries, sets) for item in items)
+            chosen = (self._chosen(item, where, named, sets) for item in items)
             found[str(key.value)] = tuple(dict.fromkeys(chain(*chosen)))
         return found
 
@@ -262,11 +274,11 @@ class _Reader:
         self,
         node: yaml.Node,
         where: str,
-        entries: dict[str, Published],
+        named: Names,
         sets: Mapping[str, tuple[str, ...]],
     ) -> tuple[str, ...]:
         word = str(node.value) if is_text(node) else ""
-        paths = sets.get(word) or matching(entries, word)
+        paths = sets.get(word) or named.matching(word)
         if not paths:
             self.fault(node, f"{where}: no file has the name {shown(node)}")
         return paths

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import sources
-from scripts.catalogue.selection import family
+from scripts.catalogue.names import family
 from scripts.checkout import candidates, state
 from scripts.checkout.leftovers import key
 from scripts.checkout.state import FileState, Place, Total, shown

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts.catalogue import params
-from scripts.catalogue.selection import family, select
+from scripts.catalogue.names import family
+from scripts.catalogue.selection import select
 from scripts.console.errors import UsageError
 from tests.world.checkpoints import PAPER
 
