@@ -162,7 +162,7 @@ class Connections(HTTPAdapter):
         self,
         most: int,
         context: ssl.SSLContext | None = None,
-        arrived: Callable[[int], object] = id,
+        arrived: Callable[[int], object] = lambda _: None,
     ) -> None:
         """Keep up to `most` idle connections per host; `context` is the result of trust().
 

@@ -64,7 +64,9 @@ class Reply:
         left = sys.maxsize if self.stop is None else self.stop - self.start
         head = b""
         with http_errors(self.host):
-            while left and (chunk := self._read()[:left]):
+            while left and (chunk := self._read()):
+                if len(chunk) > left:  # else a slice would copy every byte of the body
+                    chunk = chunk[:left]
                 if not self.start and len(head) < _HEAD and looks_like_page(head := head + chunk):
                     raise page_error(self.host, head)
                 left -= len(chunk)
