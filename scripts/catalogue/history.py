@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import documents, inventory, pins
@@ -35,12 +36,9 @@ _LOST = ("Next: `git log dvc.lock` lists earlier ones: the last commit has no re
 
 def read(root: Path, revision: str, name: str) -> bytes | None:
     """Return a file as a revision has it; None without such a file, such a revision, or git."""
-    words = ["git", "show", f"{revision}:./{name}"]
-    try:
-        done = subprocess.run(words, cwd=root, capture_output=True, check=False)  # noqa: S603 - no shell
-    except FileNotFoundError:
-        return None
-    return None if done.returncode else done.stdout
+    with suppress(UsageError):
+        return git(root, "show", f"{revision}:./{name}")
+    return None
 
 
 def pinned(root: Path) -> tuple[Any, dict[str, Pin]]:
@@ -95,13 +93,16 @@ def hashes(root: Path) -> set[str]:
     return {found.decode() for text in texts for found in _HASH.findall(text)}
 
 
-def git(root: Path, *words: str) -> bytes:
-    """Run git and return its output; raise UsageError with its message."""
+def git(root: Path, *words: str, failed: str = "git cannot read this clone", **env: str) -> bytes:
+    """Run git and return its output; raise UsageError with its message, and what has `failed`."""
     try:
-        done = subprocess.run(["git", *words], cwd=root, capture_output=True, check=False)  # noqa: S603, S607 - no shell
+        done = subprocess.run(  # noqa: S603 - no shell
+            ["git", *words],  # noqa: S607 - the user's git
+            cwd=root, env={**os.environ, **env}, capture_output=True, check=False,
+        )  # fmt: skip
     except FileNotFoundError as error:
         raise UsageError("git is not installed") from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UsageError("git cannot read this clone", *lines)
+        raise UsageError(failed, *lines)
     return done.stdout

@@ -11,6 +11,7 @@ from scripts.files.disk import existing
 
 if TYPE_CHECKING:
     from scripts.checkout.clone import Clone
+    from scripts.storage.cache import Cache
 
 # Of what is there alone: DVC would make links to objects that the cache lacks, and fail at them.
 _RELINK = f"./checkpoints dvc checkout --relink $(find {TREE}/ ! -type d)"
@@ -19,17 +20,21 @@ _APART = f"{TREE}/ is on another file system than the cache,"
 _TYPES = f"`./checkpoints dvc config --local cache.type hardlink,symlink && {_RELINK}`"
 
 
+def apart(cache: Cache) -> bool:
+    """Tell whether models/ and the cache are on two file systems."""
+    return existing(cache.root / TREE).stat().st_dev != existing(cache.folder).stat().st_dev
+
+
 def advice(clone: Clone) -> list[str]:
     """Return lines for the user if the cache cannot link to models/ for nothing, else none."""
-    cache, models = clone.cache.folder.parents[1], existing(clone.root / TREE).resolve()
-    apart = models.stat().st_dev != existing(cache).stat().st_dev
+    cache, two = clone.cache.folder.parents[1], apart(clone.cache)
     with suppress(DiskError):  # models/ is read-only
         kind = clone.cache.linking()
-        if kind == "copy" and not apart:
+        if kind == "copy" and not two:
             return [f"{cache} has no links to {TREE}/: {_TWICE}", f"To link them: {_TYPES}"]
         if kind == "copy":
             return [f"{_APART} {cache}: {_TWICE}", *_move(clone), f"To link them: {_TYPES}"]
-        if apart:
+        if two:
             return [f"{_APART} {cache}: its files are {kind}s to the cache."]
     return []
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from scripts.console.errors import DiskError, UsageError
 from scripts.console.progress import note
-from scripts.files import digests, locks
+from scripts.files import locks
 from scripts.files.disk import disk_errors, is_file, replace, unfinished
 from scripts.storage.cache import Cache, move
 
@@ -96,7 +96,7 @@ class Journal:
     def _restore(self, root: Path, path: str) -> None:
         """Restore a file under models/: from quarantine, from the cache, or remove it."""
         here, cache, md5 = root / path, Cache(root), self.tree[path]
-        now, aside = _md5(cache, here), self._aside(root, path)
+        now, aside = cache.md5(here) if is_file(here) else None, self._aside(root, path)
         with disk_errors(here):
             if now and not cache.object(now).exists():
                 return  # the user's own
@@ -200,14 +200,6 @@ def _read(root: Path) -> Journal | None:
 def _hash(text: str | None) -> str | None:
     data = None if text is None else text.encode(errors="surrogateescape")
     return None if data is None else hashlib.sha256(data).hexdigest()
-
-
-def _md5(cache: Cache, path: Path) -> str | None:
-    """Return the md5 of a file, None if there is none; raise DiskError."""
-    if not is_file(path):
-        return None
-    with disk_errors(path):
-        return cache.known(path) or digests.of_file(path, sha256=False).md5
 
 
 def _sync(*paths: Path) -> None:

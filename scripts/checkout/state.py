@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import sources
-from scripts.console.progress import human
+from scripts.console.progress import counted, human
 
 if TYPE_CHECKING:
     import os
@@ -75,7 +75,7 @@ class Total:
 
     def __str__(self) -> str:
         """Return both, such as `25 files, ~9.99 GB`."""
-        return f"{self.files} file{'s' * (self.files != 1)}, {self.shown}"
+        return f"{counted(self.files)}, {self.shown}"
 
 
 def read(clone: Clone, entries: Iterable[Published]) -> list[FileState]:

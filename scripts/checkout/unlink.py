@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from scripts.checkout import links
 from scripts.console.errors import CheckpointError, UsageError
-from scripts.files import digests
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def _sources(clone: Clone, record: Record) -> dict[str, Path]:
     found, gone = {}, []
     for name, md5 in record.files.items():
         for path in (clone.cache.object(md5), clone.root / name):
-            if path.is_file() and _md5(clone, path) == md5:
+            if path.is_file() and clone.cache.md5(path) == md5:
                 found[name] = path
                 break
         else:
@@ -75,11 +74,6 @@ def _sources(clone: Clone, record: Record) -> dict[str, Path]:
         what = f"{', '.join(gone)}: this tree has not the bytes to restore"
         raise CheckpointError(what, _UNCHANGED, "Next: fetch them, then run this again.")
     return found
-
-
-def _md5(clone: Clone, path: Path) -> str:
-    with disk_errors(path):
-        return clone.cache.known(path) or digests.of_file(path, sha256=False).md5
 
 
 def _remove_links(consumer: Consumer, record: Record) -> Iterator[str]:
@@ -97,7 +91,7 @@ def _remove_copies(clone: Clone, consumer: Consumer, record: Record, done: Undon
         path = consumer.root / name
         if not consumer.is_inside(name) or path.is_symlink() or not path.is_file():
             continue
-        if _md5(clone, path) != md5:
+        if clone.cache.md5(path) != md5:
             done.kept.append(name)
             continue
         with disk_errors(path):

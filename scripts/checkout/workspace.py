@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue.pins import Pin
 from scripts.console.errors import DiskError
-from scripts.console.progress import duration, human, say
+from scripts.console.progress import counted, duration, human, say
 from scripts.files.disk import disk_errors
 from scripts.storage.cache import move
 
@@ -112,8 +112,7 @@ def closing(root: Path, outcomes: Sequence[Outcome], seconds: float) -> str:
         parts += [f"{len(cached)} linked from the cache"]
     if kept := of[Origin.IN_PLACE]:
         parts += [f"{len(kept)} {'was' if len(kept) == 1 else 'were'} there"]
-    count = f"{len(outcomes)} file{'s' * (len(outcomes) != 1)}"
-    return f"{count}, {human(sum(sizes.values()))} in place: {', '.join(parts)}"
+    return f"{counted(len(outcomes))}, {human(sum(sizes.values()))} in place: {', '.join(parts)}"
 
 
 def _size(path: Path) -> int:

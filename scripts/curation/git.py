@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import inventory, lock
+from scripts.catalogue import history, inventory, lock
 from scripts.catalogue.params import TREE
 from scripts.console.errors import UsageError
 
@@ -19,16 +18,10 @@ _CATALOGUE = ("params.yaml", "dvc.yaml", lock.LOCK, lock.SEAL, inventory.INVENTO
 def run(root: Path, *words: str, **env: str) -> str:
     """Run git and return its output; raise UsageError with its message."""
     try:
-        done = subprocess.run(  # noqa: S603 - no shell
-            ["git", *words],  # noqa: S607 - the user's git
-            cwd=root, env={**os.environ, **env}, capture_output=True, check=False,
-        )  # fmt: skip
-    except FileNotFoundError as error:
-        raise UsageError("git is not installed", "Nothing was changed.") from error
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UsageError(f"git {words[0]} failed", *lines, "Nothing was changed.")
-    return done.stdout.decode(errors="replace")
+        printed = history.git(root, *words, failed=f"git {words[0]} failed", **env)
+    except UsageError as error:
+        raise UsageError(error.what, *error.details, "Nothing was changed.") from error
+    return printed.decode(errors="replace")
 
 
 def refuse_dirty(root: Path) -> None:

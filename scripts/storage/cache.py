@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.files import digests
 from scripts.files.disk import disk_errors, existing
 from scripts.storage import settings
 from scripts.storage.objects import Objects
@@ -51,6 +52,11 @@ class Cache:
     def known(self, path: Path) -> str | None:
         """Return the md5 that DVC has recorded of a file, if the file has not changed since."""
         return self._state.known(path)
+
+    def md5(self, path: Path) -> str:
+        """Return the md5 of a file, which is read unless DVC has hashed it; raise DiskError."""
+        with disk_errors(path):
+            return self.known(path) or digests.of_file(path, sha256=False).md5
 
     def remember(self, path: Path, md5: str) -> None:
         """Record the md5 of a file in DVC's state, so that DVC does not read it again."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue import witnesses
 from scripts.catalogue.witnesses import some
-from scripts.checkout import journal, state, tidy
+from scripts.checkout import disks, journal, state, tidy
 from scripts.checkout.clone import Clone
 from scripts.checkout.state import Place
 from scripts.console.errors import CatalogueError, CheckpointError
@@ -85,7 +85,7 @@ def disk(root: Path) -> str:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise CheckpointError(f"may not write {folder}", "Next: get write permission there")
     kind, free = cache.linking(), shutil.disk_usage(objects).free
-    if kind == "copy" and tree.stat().st_dev != objects.stat().st_dev:
+    if kind == "copy" and disks.apart(cache):
         raise CheckpointError(
             f"models/ and the cache {objects} are on two disks: every file takes its room twice",
             f"Next: `dvc cache dir --local DIR`, with a folder on the disk of {tree}",
