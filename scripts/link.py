@@ -17,11 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.checkout import disks, readiness
+from scripts.checkout import disks
 from scripts.checkout.clone import Clone
-from scripts.checkout.consumer import Consumer
-from scripts.checkout.link import link
-from scripts.checkout.unlink import undo
+from scripts.checkout.consumers import readiness
+from scripts.checkout.consumers.consumer import Consumer
+from scripts.checkout.consumers.link import link
+from scripts.checkout.consumers.undo import undo
 from scripts.console.command import command, parser, path
 from scripts.console.errors import CheckpointError
 from scripts.console.progress import note, say
@@ -29,8 +30,8 @@ from scripts.console.progress import note, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.checkout.link import Linked
-    from scripts.checkout.readiness import Readiness
+    from scripts.checkout.consumers.link import Linked
+    from scripts.checkout.consumers.readiness import Readiness
 
 _EXAMPLES = {
     "../sam-pt": "link ../sam-pt/models to this tree, or adopt what is there",

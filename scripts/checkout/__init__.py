@@ -7,6 +7,9 @@ downloads the first candidate that works to a partial file, and a wrong digest m
 Members of an archive are extracted and verified, and files without a pin are screened. Verified
 files are moved into the cache, and `workspace` links them to their paths under models/.
 `leftovers` removes what was begun for a file that is in place. `journal` undoes a change of the
-catalogue that was cut short, before the catalogue is read. `tidy` and `unwanted` make room, and
-`doctor` runs the `checks`, which change nothing.
+catalogue that was cut short, before the catalogue is read.
+
+`state` models where each file is and how big; `plan` and `overview` show it. `consumers` lets other
+checkouts use the tree. `tidy` and `unwanted` make room, and `doctor` runs the `checks`, which
+change nothing.
 """

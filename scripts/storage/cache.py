@@ -1,7 +1,7 @@
-"""DVC's cache: with storage/state.py and remote.py, all code that relies on DVC's internals.
+"""DVC's cache: where its objects are, and how they are linked into the workspace.
 
-Checked against DVC 3.67; the tests run the real DVC against every fact used here: an object's
-path and mode, and the order of link types.
+Like all of storage/ it relies on DVC's internals. Checked against DVC 3.67; the tests run the real
+DVC against every fact used here: an object's path and mode, and the order of link types.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A DVC remote: which pinned files it holds, its permissions, uploads to it.
 
-With storage/cache.py the only module that knows DVC from inside: where a remote keeps an object.
+Like all of storage/ it knows DVC from inside: here, where a remote keeps an object.
 """
 
 from __future__ import annotations

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import fetch
-from scripts.checkout import links
 from scripts.checkout.clone import Clone
-from scripts.checkout.consumer import Consumer
-from scripts.checkout.link import Linked
-from scripts.checkout.link import link as run
-from scripts.checkout.unlink import Undone
-from scripts.checkout.unlink import undo as run_undo
+from scripts.checkout.consumers import changes
+from scripts.checkout.consumers.consumer import Consumer
+from scripts.checkout.consumers.link import Linked
+from scripts.checkout.consumers.link import link as run
+from scripts.checkout.consumers.undo import Undone
+from scripts.checkout.consumers.undo import undo as run_undo
 from scripts.console.errors import CheckpointError, DiskError, UsageError
 from scripts.storage.cache import Cache
 from tests.conftest import SCALE
@@ -173,7 +173,7 @@ def test_undo_restores_adopted_files_and_the_tree_keeps_them(tree: TestClone, th
     assert shape(there) == before
     assert (done.removed, done.restored, done.kept) == (["models"], [HELD, LACKED], [])
     assert LACKED in tree.tree()
-    assert links.read(tree.root, there) is None
+    assert changes.read(tree.root, there) is None
 
 
 def test_wrong_files_and_strays_stay_where_they_are(tree: TestClone, there: Path) -> None:
@@ -230,7 +230,7 @@ def test_an_interrupted_adoption_is_continued(
     """Stopped between any step and its record: no byte is lost, and a rerun ends as the first."""
     for name in (HELD, LACKED, PIPS):
         put(there, name, FILES[name])
-    before, write, calls = shape(there), links._write, []  # noqa: SLF001
+    before, write, calls = shape(there), changes._write, []  # noqa: SLF001
 
     def cut(*args: object) -> None:
         calls.append(args)
@@ -239,7 +239,7 @@ def test_an_interrupted_adoption_is_continued(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(links, "_write", cut)
+        patch.setattr(changes, "_write", cut)
         with pytest.raises(KeyboardInterrupt):
             link(tree, there)
     kept = {*shape(there).values(), *tree.objects().values()}
@@ -396,10 +396,10 @@ def test_an_outdated_copy_is_replaced(tree: TestClone, there: Path) -> None:
     link(tree, there, copy=True)
     old = put(there, "old", b"the file before the new pin")
     md5 = "7f8e6c2e6d2b5b0ee2ff0cd0b1b1d1aa"
-    record = links.read(tree.root, there)
+    record = changes.read(tree.root, there)
     assert record
     record.copied[HELD] = md5
-    links._write(tree.root, {str(there): vars(record)})  # noqa: SLF001
+    changes._write(tree.root, {str(there): vars(record)})  # noqa: SLF001
     old.replace(there / HELD)
     Clone.checked(tree.root).cache.remember(there / HELD, md5)
 
@@ -412,10 +412,10 @@ def test_an_outdated_copy_is_replaced(tree: TestClone, there: Path) -> None:
 def test_a_link_of_the_clones_former_place_is_renewed(tree: TestClone, there: Path) -> None:
     """This command made it, so it may replace it; a link of the user's to elsewhere stays."""
     link(tree, there)
-    record = links.read(tree.root, there)
+    record = changes.read(tree.root, there)
     assert record
     record.linked["models"] = "/former/place/models"
-    links._write(tree.root, {str(there): vars(record)})  # noqa: SLF001
+    changes._write(tree.root, {str(there): vars(record)})  # noqa: SLF001
     (there / "models").unlink()
     (there / "models").symlink_to("/former/place/models")
 
@@ -494,7 +494,7 @@ def test_undo_without_a_record_changes_nothing(tree: TestClone, there: Path) -> 
 @pytest.mark.parametrize("text", ["[]", "{", '{"CONSUMER": {"strange": 1}}'])
 def test_a_record_that_cannot_be_read_is_named(tree: TestClone, there: Path, text: str) -> None:
     """It is written in one step, so somebody has edited it."""
-    (tree.root / links.RECORD).write_text(text.replace("CONSUMER", str(there)))
+    (tree.root / changes.RECORD).write_text(text.replace("CONSUMER", str(there)))
 
     with pytest.raises(UsageError, match="cannot be read"):
         link(tree, there)

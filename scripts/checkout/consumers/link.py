@@ -1,7 +1,7 @@
 """Let a consumer use the tree: link its models/, or adopt what is there, file by file.
 
-Every step is recorded before it is taken (`links`), and none removes bytes that the cache does not
-have verified: a command that was stopped is continued, or undone, by the next.
+Every step is recorded before it is taken (`changes`), and none removes bytes that the cache does
+not have verified: a command that was stopped is continued, or undone, by the next.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scripts.catalogue.params import TREE
-from scripts.checkout.consumer import Kind
+from scripts.checkout.consumers.changes import Changes
+from scripts.checkout.consumers.consumer import Kind
 from scripts.checkout.leftovers import key
-from scripts.checkout.links import Changes
 from scripts.checkout.local import adopt, identify
 from scripts.checkout.workspace import Origin, place
 from scripts.console.errors import CheckpointError, DiskError, UsageError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.catalogue.pins import Pin
     from scripts.checkout.clone import Clone
-    from scripts.checkout.consumer import Consumer
+    from scripts.checkout.consumers.consumer import Consumer
 
 _UNCHANGED = "Nothing was linked or changed."
 _MOVE = "Next: move it away, then run this again."

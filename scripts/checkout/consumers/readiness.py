@@ -9,7 +9,7 @@ from scripts.checkout import state
 
 if TYPE_CHECKING:
     from scripts.checkout.clone import Clone
-    from scripts.checkout.link import Linked
+    from scripts.checkout.consumers.link import Linked
     from scripts.checkout.state import Total
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scripts.checkout.clone import Clone
-    from scripts.checkout.consumer import Consumer
+    from scripts.checkout.consumers.consumer import Consumer
 
 RECORD = ".dvc/tmp/links.json"
 

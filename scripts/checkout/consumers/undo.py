@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scripts.checkout import links
+from scripts.checkout.consumers import changes
 from scripts.console.errors import CheckpointError, UsageError
 from scripts.files.disk import disk_errors
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scripts.checkout.clone import Clone
-    from scripts.checkout.consumer import Consumer
-    from scripts.checkout.links import Record
+    from scripts.checkout.consumers.changes import Record
+    from scripts.checkout.consumers.consumer import Consumer
 
 _UNCHANGED = "Nothing was changed."
 
@@ -37,7 +37,7 @@ def undo(clone: Clone, consumer: Consumer) -> Undone:
     The tree and the cache keep every file. Raises CheckpointError.
     """
     with clone.alone("link"):
-        if not (record := links.read(clone.root, consumer.root)):
+        if not (record := changes.read(clone.root, consumer.root)):
             raise _nothing(consumer)
         sources = _sources(clone, record)
         done = Undone()
@@ -48,7 +48,7 @@ def undo(clone: Clone, consumer: Consumer) -> Undone:
             if _is_free(consumer, name, done):
                 clone.cache.export(source, record.files[name], consumer.root / name)
                 done.restored.append(name)
-        links.drop(clone.root, consumer.root)
+        changes.drop(clone.root, consumer.root)
         return done
 
 
