@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# `make test VENV=path` hands these on, and every make or ./checkpoints below would heed them.
+for name in ("VENV", "PYTHON", "MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(name, None)
 # A shell's background job ignores SIGINT, and so would the commands that tests stop with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 SCALE = 10_000  # the synthetic files are so much smaller than the real ones
