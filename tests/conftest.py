@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 # `make test VENV=path` hands these on, and every make or ./checkpoints below would heed them.
 for name in ("VENV", "PYTHON", "MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(name, None)
-# A shell's background job ignores SIGINT, and so would the commands that tests stop with it.
+# A shell's background job ignores SIGINT, one under nohup SIGHUP, and so would the tests' commands.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 SCALE = 10_000  # the synthetic files are so much smaller than the real ones
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import SourceError, TransientError
+from scripts.download.processor import PAUSE, is_busy
 from scripts.download.publisher import RangeError
 from scripts.download.retries import Retries
 from scripts.files.digests import Hashing
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
     from scripts.files.digests import Digest
 
 _SHARE = 2048  # bytes/s of a connection: each fills a TLS record of 16 KiB within the timeout
-_PAUSE = 0.03  # seconds in which the processor is measured before another worker starts
 _BACKLOG = 2 << 20  # bytes written but not yet hashed: another connection would not help
 _HOLD = 32 << 20  # bytes written but not yet hashed: the hash needs the processor more
-_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_BUSY = min(1.3, 0.65 * _CORES)  # processor seconds a second of this process
 _POLL = 0.2  # seconds: a join without timeout would delay Ctrl-C
 
 
@@ -99,19 +96,10 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
         More connections than that would only compete for the processor; or for a slow line.
         """
         with self._start_lock:  # one worker after another
-            while self._is_busy() or self._unhashed > _BACKLOG or self._line_is_slow():
+            while is_busy(self._done.wait) or self._unhashed > _BACKLOG or self._line_is_slow():
                 if self._done.is_set():
                     return
             self._open += 1
-
-    def _is_busy(self) -> bool:
-        """Tell whether this process used the processor so much that more threads slow it down.
-
-        Reading TLS passes the interpreter's lock on for every 16 KiB.
-        """
-        used, began = time.process_time(), time.monotonic()
-        self._done.wait(_PAUSE)
-        return time.process_time() - used > _BUSY * (time.monotonic() - began)
 
     @property
     def _unhashed(self) -> int:
@@ -140,7 +128,7 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
 
     def _wait_for_hash(self) -> None:
         """Leave the processor to the hash, which would run alone at the end, if it is behind."""
-        while self._unhashed > _HOLD and not self._done.wait(_PAUSE):
+        while self._unhashed > _HOLD and not self._done.wait(PAUSE):
             pass
 
     def _download(self, number: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from scripts.console.errors import ContentError
 from scripts.download import partial
+from scripts.download.processor import is_busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ class TransferLimits:
         self.network = network
         self.slots = threading.Semaphore(network.connections)
         self.files = 0  # that are being downloaded
-        self._lock = threading.Lock()
+        self._lock, self._turn = threading.Lock(), threading.Lock()
 
     @property
     def least_rate(self) -> float:
@@ -37,9 +38,15 @@ class TransferLimits:
 
     @contextmanager
     def one_more_file(self) -> Iterator[None]:
-        """Count a file as long as it is being downloaded."""
-        with self._lock:
-            self.files += 1
+        """Count a file as long as it is being downloaded.
+
+        It waits while those before it keep the processor busy: then the line is not what is slow.
+        """
+        with self._turn:
+            while self.files and is_busy():
+                pass
+            with self._lock:
+                self.files += 1
         try:
             yield
         finally:
