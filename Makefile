@@ -19,7 +19,7 @@ complete: ## Download all 25 checkpoints (10.02 GB)
 	./checkpoints dvc repro -q models.dvc
 
 demo: dev ## Run the whole workflow against publishers on loopback
-	$(python) -m tests.sampt.demo
+	$(python) -m paper.tests.demo
 
 test: lint ## Run lint, type checks and tests, installing what is missing
 	$(python) -m pytest -n auto --dist worksteal

@@ -148,7 +148,8 @@ def _typed(name: str) -> str:
     """Return the words that started this command."""
     if Path(sys.argv[0]).parts[-2:] == ("scripts", "__main__.py"):
         return f"./checkpoints {name.replace('_', '-')}"
-    return f"python -m scripts.{name}"
+    folder = Path(sys.argv[0]).parent.name
+    return f"python -m {folder if folder == 'paper' else 'scripts'}.{name}"
 
 
 def _shown(name: str, examples: Mapping[str, str] | None) -> str:

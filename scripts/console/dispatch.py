@@ -6,6 +6,7 @@ import difflib
 import re
 import sys
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-_COMMANDS = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
+_FOLDERS = ("scripts", "paper")  # of commands: this machinery's, and this paper's own
 # In the order in which a newcomer meets them. Commands that are not named here are shown apart.
 _ORDER = (
     *("fetch", "list", "link", "verify", "upstream", "scan", "bom", "team"),
@@ -76,12 +78,14 @@ def _listed() -> list[str]:
 
 
 def _apart() -> list[str]:
-    found = {path.stem.replace("_", "-") for path in _COMMANDS.glob("[!_]*.py")}
+    files = chain.from_iterable((_ROOT / each).glob("[!_]*.py") for each in _FOLDERS)
+    found = {path.stem.replace("_", "-") for path in files}
     return sorted(found - {*_ORDER, _FIRST})
 
 
 def _file(name: str) -> Path:
-    return _COMMANDS / f"{name.replace('-', '_')}.py"
+    places = [_ROOT / folder / f"{name.replace('-', '_')}.py" for folder in _FOLDERS]
+    return next((path for path in places if path.exists()), places[0])
 
 
 def summary(name: str) -> str:
@@ -91,7 +95,8 @@ def summary(name: str) -> str:
 
 
 def _module(name: str) -> Any:  # noqa: ANN401 - a module, which mypy cannot know
-    return import_module(f"scripts.{_file(name).stem}")
+    file = _file(name)
+    return import_module(f"{file.parent.name}.{file.stem}")
 
 
 @command

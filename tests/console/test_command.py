@@ -154,7 +154,7 @@ def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)  # noqa: S603
 
 
-@pytest.mark.parametrize("name", ["fetch", "seal", "tree", "bom", "scan", "clean_tapnet"])
+@pytest.mark.parametrize("name", ["fetch", "seal", "tree", "bom", "scan"])
 def test_a_command_runs_as_a_module(name: str, tmp_path: Path) -> None:
     """`python -m scripts.NAME` exits with what main returns, and prints no traceback."""
     done = python(tmp_path, "-m", f"scripts.{name}")

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import bom, clean_tapnet, fetch, seal
+from paper import clean_tapnet
+from scripts import bom, fetch, seal
 from scripts.console.errors import DiskError
 from scripts.download import partial
 from scripts.files import disk

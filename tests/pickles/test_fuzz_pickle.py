@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.checkout import tapnet
+from paper.tapnet import cleaning as tapnet
 from scripts.console.errors import PickleError
 from scripts.pickles import reader, screening
 from scripts.pickles.unpickler import UNKNOWN
@@ -194,7 +194,7 @@ BOUND = f"""
 import resource, sys
 from contextlib import suppress
 from pathlib import Path
-from scripts.checkout import tapnet
+from paper.tapnet import cleaning as tapnet
 from scripts.pickles import screening
 from scripts.console.errors import PickleError
 there = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

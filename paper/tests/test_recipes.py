@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from paper.tests import pages
+from paper.tests.guide import HOLDS, of_its_files
 from tests.conftest import SCALE
-from tests.sampt import pages
-from tests.sampt.guide import HOLDS, of_its_files
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone, stock
 

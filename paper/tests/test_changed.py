@@ -22,7 +22,7 @@ CHANGES = (
 )
 # What reads the repository itself; every other test works on the tests' own catalogue.
 QUICK = [
-    "tests/sampt",
+    "paper/tests",
     "tests/test_tree.py",
     "-m",
     "not slow and not torture",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paper.tests import pages
+from paper.tests.guide import HOLDS, of_its_files
+from paper.tests.pages import check, commands, rows, shell
 from scripts.catalogue import sources
 from scripts.catalogue.selection import select
 from scripts.checkout import state
 from scripts.checkout.clone import Clone
 from tests.conftest import SCALE
-from tests.sampt import pages
-from tests.sampt.guide import HOLDS, of_its_files
-from tests.sampt.pages import check, commands, rows, shell
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone, stock
 

@@ -1,4 +1,4 @@
-"""python -m scripts.clean_tapnet: params and state bit for bit, as NumPy 1 writes them."""
+"""python -m paper.clean_tapnet: params and state bit for bit, as NumPy 1 writes them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts import clean_tapnet
-from scripts.checkout import tapnet
+from paper import clean_tapnet
+from paper.tapnet import cleaning as tapnet
+from paper.tapnet import ndarrays
 from scripts.console.errors import PickleError
-from scripts.pickles import ndarrays
 from tests.download import transfers
 from tests.pickles import numpy1
 from tests.pickles.numpy1 import F4, HEADER, OBJECT, Dtype, Ndarray, checkpoint, save
@@ -49,7 +49,7 @@ class Absent:
         if name.partition(".")[0] in {"haiku", "jax", "numpy", "optax", "tapnet", "tensorflow"}:
             raise ModuleNotFoundError(f"no {name} here")
 sys.meta_path.insert(0, Absent())
-from scripts.clean_tapnet import main
+from paper.clean_tapnet import main
 sys.exit(main(sys.argv[1:]))
 """
 

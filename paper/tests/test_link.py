@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paper.tests.guide import HOLDS, of_its_files
 from scripts import fetch, link
 from tests.conftest import SCALE
-from tests.sampt.guide import HOLDS, of_its_files
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, stock
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.checkout import tapnet
+from paper.tapnet import cleaning
 from scripts.checkout.clone import Clone
 from scripts.checkout.workspace import report
 from scripts.console.command import command, parser, path
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None) -> None:
     words.add_argument("input", metavar="INPUT", nargs="?", type=path, help="checkpoint.npy")
     words.add_argument("output", metavar="OUTPUT", nargs="?", type=path, help="a new file")
     given = words.parse_args(argv)
-    made = tapnet.rebuild(Clone.at(Path.cwd()), given.input, given.output)
+    made = cleaning.rebuild(Clone.at(Path.cwd()), given.input, given.output)
     say(made) if isinstance(made, str) else report(made)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paper.tests.guide import HOLDS, of_its_files
 from tests.conftest import SCALE
-from tests.sampt.guide import HOLDS, of_its_files
 from tests.world.checkpoints import files
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paper.tests import demo, pages
+from paper.tests.guide import HOLDS, of_its_files
+from paper.tests.pages import check, commands, pattern, rows, shell
 from scripts.checkout import state
 from scripts.checkout.clone import Clone
 from tests.conftest import SCALE
-from tests.sampt import demo, pages
-from tests.sampt.guide import HOLDS, of_its_files
-from tests.sampt.pages import check, commands, pattern, rows, shell
 from tests.world import World, clones
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone, stock

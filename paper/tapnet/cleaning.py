@@ -6,14 +6,14 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from paper.tapnet import ndarrays
+from paper.tapnet.ndarrays import Array
 from scripts.checkout.leftovers import drop_begun, key
 from scripts.checkout.local import reuse_local
 from scripts.checkout.workspace import Origin, as_pin, place, quarantine
 from scripts.console.errors import CheckpointError, DiskError, PickleError
 from scripts.files import digests
 from scripts.files.disk import disk_errors, is_file, replace, special
-from scripts.pickles import ndarrays
-from scripts.pickles.ndarrays import Array
 
 if TYPE_CHECKING:
     from pathlib import Path

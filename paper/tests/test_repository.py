@@ -11,8 +11,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from scripts.catalogue import lock, sources
-from tests.sampt.guide import (
+from paper.tests.guide import (
     ADDRESSES,
     CONFIGURATIONS,
     FAMILIES,
@@ -26,6 +25,7 @@ from tests.sampt.guide import (
     of_the_guide,
     pairs,
 )
+from scripts.catalogue import lock, sources
 from tests.world import World
 from tests.world import clones as making
 from tests.world.clones import REPOSITORY, TestClone

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import SCALE
+from tests.conftest import SCALE, bucket, clone, complete, filled, local, team
 from tests.world import World, clones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["bucket", "clone", "complete", "filled", "local", "team"]  # as everywhere
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of the whole repository, pinned to the synthetic checkpoints."""
-    return clones.template(tmp_path_factory.mktemp("sampt"), SCALE, clones.REPOSITORY)
+    return clones.template(tmp_path_factory.mktemp("paper"), SCALE, clones.REPOSITORY)
 
 
 @pytest.fixture(scope="session")

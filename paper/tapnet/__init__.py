@@ -1,0 +1,1 @@
+"""TapNet's checkpoints."""
