@@ -23,14 +23,15 @@ _PARENTS = ("HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", "HEAD^2")
 _TORN = (
     "Next: `git checkout dvc.lock`, unless you edited it: DVC may have been killed as it wrote it.",
 )
-# Of every branch, tag, stash and worktree; both sides of a merge; whatever the user has configured.
-_ALL = (
-    "-c", "log.showRoot=true", "log", "--all", "--full-history", "-m", "-p", "-U0", "--text",
-    "--format=", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--",
+# Both sides of a merge; whatever the user has configured.
+_LOG = (
+    "-c", "log.showRoot=true", "log", "--full-history", "-m", "-p", "--text", "--format=",
+    "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames",
 )  # fmt: skip
 # In any folder: a clone may be part of another repository, and may have been moved there.
 _RECORDS = tuple(f":(top,glob)**/{name}" for name in ("dvc.lock", "*.dvc", inventory.INVENTORY))
 _HASH = re.compile(rb"\b[0-9a-f]{32}(?:\.dir)?\b")
+_PIN = re.compile(r"^([ +])\s+(?:- )?(path|md5): ([^\n]+)", re.MULTILINE)  # of a diff of dvc.lock
 _LOST = ("Next: `git log dvc.lock` lists earlier ones: the last commit has no readable dvc.lock.",)
 
 
@@ -84,13 +85,32 @@ def hashes(root: Path) -> set[str]:
     if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
         step = "Next: `git fetch --unshallow`, then run again."
         raise UsageError("this clone has a part of the commits only", step)
-    texts = [git(root, *_ALL, *_RECORDS)]
+    # Of every branch, tag, stash and worktree.
+    texts = [git(root, *_LOG, "--all", "-U0", "--", *_RECORDS)]
     listed = git(root, "ls-files", "-coz", "--exclude-standard", "--", *_RECORDS)
     for name in filter(None, listed.split(b"\0")):
         path = root / os.fsdecode(name)
         with disk_errors(path):
             texts += [path.read_bytes()] if path.exists() else []
     return {found.decode() for text in texts for found in _HASH.findall(text)}
+
+
+def earlier(root: Path) -> set[tuple[str, str]]:
+    """Return path and md5 of every pin in dvc.lock of the last commit and of those before it.
+
+    None where git cannot tell, and those that git still has of a clone without all commits.
+    """
+    try:
+        text = git(root, *_LOG, "-U3", "--", "dvc.lock").decode(errors="replace")
+    except UsageError:
+        return set()
+    found, path = set(), ""
+    for sign, key, value in _PIN.findall(text):
+        if key == "path":
+            path = value
+        elif sign == "+":
+            found.add((path, value))
+    return found
 
 
 def git(root: Path, *words: str, failed: str = "git cannot read this clone", **env: str) -> bytes:

@@ -36,17 +36,22 @@ def names(root: Path) -> set[str]:
     return found
 
 
+def strays(found: set[str], holds: Catalogue) -> list[str]:
+    """Return which names, of those found under models/, no entry of the catalogue has."""
+    folders = {f"{folder}/" for path in holds.files for folder in PurePosixPath(path).parents}
+    return sorted(found - holds.files.keys() - folders)
+
+
 def check(root: Path, holds: Catalogue) -> None:
     """Raise CheckpointError unless models/ has exactly the catalogue's files; hash nothing."""
     found = names(root)
-    folders = {f"{folder}/" for path in holds.files for folder in PurePosixPath(path).parents}
-    stray = sorted(found - holds.files.keys() - folders)
+    others = strays(found, holds)
     missing = sorted(p for p in holds.files if p not in found or not is_file(root / p))
-    if not stray and not missing:
+    if not others and not missing:
         return
     raise CheckpointError(
-        f"{TREE}/ is not the catalogue's tree: {len(stray)} stray, {len(missing)} missing",
-        *(f"stray    {path}" for path in stray),
+        f"{TREE}/ is not the catalogue's tree: {len(others)} stray, {len(missing)} missing",
+        *(f"stray    {path}" for path in others),
         *(f"missing  {path}" for path in missing),
         "The lock and the seal are as they were.",
         "Next: move stray files out of models/ (some loaders take the highest step they find",

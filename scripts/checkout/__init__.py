@@ -9,7 +9,8 @@ files are moved into the cache, and `workspace` links them to their paths under 
 `leftovers` removes what was begun for a file that is in place. `journal` undoes a change of the
 catalogue that was cut short, before the catalogue is read.
 
-`state` models where each file is and how big; `plan` and `overview` show it. `consumers` lets other
+`state` models where each file is and how big; `plan` and `overview` show it. `rows` adds all that a
+list or a page shows of a file. `consumers` lets other
 checkouts use the tree. `tidy` and `unwanted` make room, and `doctor` runs the `checks`, which
 change nothing.
 """

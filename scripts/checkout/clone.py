@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from scripts.catalogue import history, params, witnesses
 from scripts.catalogue.inventory import INVENTORY
 from scripts.catalogue.pins import Pin
 from scripts.checkout import journal
-from scripts.console.errors import UsageError
+from scripts.console.errors import CatalogueError, UsageError
 from scripts.download.request import TransferLimits
 from scripts.files import locks
 from scripts.storage.cache import Cache
@@ -76,6 +76,21 @@ class Clone:
         known = [entry.name for entry in clone.catalogue.find(list(first_use))]
         witnesses.check(root, clone.catalogue, document, first_use=known)
         return clone
+
+    @classmethod
+    def examined(cls, root: Path) -> tuple[Clone, list[CatalogueError]]:
+        """Read a clone for a view, whatever its pins are; return what `checked` would raise, too.
+
+        Raises UsageError, DiskError, and CatalogueError where the catalogue cannot be read.
+        """
+        try:
+            return cls.checked(root), []
+        except CatalogueError as error:
+            holds, pinned = params.read(root / "params.yaml"), dict[str, Pin]()
+            with suppress(CatalogueError):
+                pinned = history.pinned(root)[1]
+            pinned.pop(INVENTORY, None)
+            return cls(root, holds, pinned, Cache(root), TransferLimits(holds.network)), [error]
 
     def pin(self, file: Checkpoint) -> Pin | None:
         """Return the pin of a file, or None before its first use; a sha256 alone is a pin."""

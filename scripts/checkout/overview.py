@@ -38,7 +38,7 @@ class Overview:
         there, every = [one for one in self.states if one.is_there], state.total(self.states)
         size, whole = state.total(there), state.shown(every.size, estimated=every.estimated)
         yield f"{TREE + '/':<8}  {len(there)} of {every.files} files, {human(size.size)} of {whole}"
-        for place in (Place.UNVERIFIED, Place.MODIFIED):
+        for place in (Place.UNVERIFIED, Place.MODIFIED, Place.REPINNED):
             if found := self._at(place):
                 yield f"{'':<8}  {place.value}: {_names(found)}"
         near = [f"{state.total(at)} {where}" for p, where in _NEAR.items() if (at := self._at(p))]
@@ -50,8 +50,9 @@ class Overview:
     def steps(self) -> dict[str, str]:
         """Return the next steps: words for ./checkpoints -> what they do."""
         if wrong := self._at(Place.MODIFIED):
-            names = " ".join(dict.fromkeys(one.entry for one in wrong))
-            return {f"verify --repair {names}": "replace what is not the pinned file"}
+            return {f"verify --repair {_entries(wrong)}": "replace what is not the pinned file"}
+        if old := self._at(Place.REPINNED):
+            return {f"fetch {_entries(old)}": "get what is pinned now"}
         steps = {}
         lacking = [one for one in self.states if not one.is_there]
         if least := [one for one in lacking if one.path in self.first]:
@@ -87,6 +88,10 @@ def take(clone: Clone) -> Overview:
     free = shutil.disk_usage(existing(clone.root / TREE)).free
     objects, first = clone.cache.objects, clone.catalogue.sets.get(_FIRST, ())
     return Overview(states, first, free, objects.name, objects.url)
+
+
+def _entries(found: list[FileState]) -> str:
+    return " ".join(dict.fromkeys(one.entry for one in found))
 
 
 def _names(found: list[FileState]) -> str:

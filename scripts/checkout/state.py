@@ -7,39 +7,72 @@ known from its state.
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import sources
+from scripts.catalogue import history, inventory, sources
 from scripts.console.progress import counted, human
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Self
 
     from scripts.catalogue.params import Checkpoint, Published
     from scripts.catalogue.pins import Pin
+    from scripts.catalogue.sources import Source
     from scripts.checkout.clone import Clone
+
+    Describe = Callable[[str], Source | None]
 
 
 class Place(Enum):
-    """What is known of a file, in the words that a user reads."""
+    """Where a file is and whether it is the right one: the one vocabulary of every view.
 
-    IN_PLACE = "in place"  # at its path, and the pinned one
-    UNVERIFIED = "not verified"  # a file is at its path that DVC has not hashed, or without a pin
-    MODIFIED = "modified"  # what is at its path is not the pinned file
-    CACHE = "cache"  # missing, and in DVC's cache
-    TEAM = "team"  # missing, and in the team's remote, which is a folder of this machine
-    MISSING = "missing"  # not on this machine
+    A state has a word and a mark, which say all without its colour, and a meaning in a few words.
+    """
+
+    IN_PLACE = "in place", "in place", "=", "green", "in place and verified"
+    UNVERIFIED = (
+        "not verified",
+        "not verified",
+        "?",
+        "yellow",
+        "in place, but not hashed here yet",
+    )
+    MODIFIED = "modified", "modified", "!", "red", "what is in its place is not the pinned file"
+    REPINNED = "pinned anew", "pinned anew", "<", "magenta", "in place as an earlier commit pins it"
+    CACHE = "cache", "in the cache", "c", "cyan", "not in place, but in DVC's cache"
+    TEAM = "team", "on the remote", "t", "blue", "not on this machine; the team's remote has it"
+    MISSING = "missing", "missing", "-", "grey", "neither here nor, as far as known, on the remote"
+    STRAY = "stray", "stray", "+", "orange", "no entry of the catalogue has this path"
+
+    word: str  # as a user reads it
+    mark: str  # one ASCII character
+    colour: str  # its name in CSS
+    meaning: str
+
+    def __new__(cls, value: str, word: str, mark: str, colour: str, meaning: str) -> Self:
+        """Make a state; its value stands for it in JSON."""
+        made = object.__new__(cls)
+        made._value_ = value
+        made.word, made.mark, made.colour, made.meaning = word, mark, colour, meaning
+        return made
+
+    @property
+    def option(self) -> str:
+        """The state as a word of the command line."""
+        return str(self.value).replace(" ", "-")
 
 
 @dataclass(frozen=True)
 class FileState:
     """The state of one file of the tree: its size in bytes, or None if nobody knows it.
 
-    `cached`: DVC's cache has the pinned bytes, whatever is in place.
+    A stray file has no entry. `cached`: DVC's cache has the pinned bytes, whatever is in place.
     """
 
     path: str
@@ -58,6 +91,11 @@ class FileState:
     def is_there(self) -> bool:
         """Tell whether a file is at its path that is not known to be wrong."""
         return self.place in (Place.IN_PLACE, Place.UNVERIFIED)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Tell whether what is at its path is known not to be the pinned file."""
+        return self.place in (Place.MODIFIED, Place.REPINNED)
 
 
 @dataclass(frozen=True)
@@ -78,9 +116,24 @@ class Total:
         return f"{counted(self.files)}, {self.shown}"
 
 
-def read(clone: Clone, entries: Iterable[Published]) -> list[FileState]:
-    """Return the state of every file of the entries, in their order; raise CatalogueError."""
-    return [_state(clone, entry, file) for entry in entries for file in entry.files]
+def read(
+    clone: Clone, entries: Iterable[Published], *, source: Describe | None = None
+) -> list[FileState]:
+    """Return the state of every file of the entries, in their order.
+
+    `source` returns what sources/ has of an entry, by its name; without it, faults there raise
+    CatalogueError.
+    """
+    source = source or cache(partial(sources.read, clone.root / "sources"))
+    found = [_state(clone, entry, file, source) for entry in entries for file in entry.files]
+    return _with_earlier_pins(clone, found)
+
+
+def strays(clone: Clone) -> list[FileState]:
+    """Return what is under models/ and in no entry, by path; an empty folder ends with a slash."""
+    found = inventory.strays(inventory.names(clone.root), clone.catalogue)
+    sizes = {path: at.st_size for path in found if (at := _stat(clone.root / path))}
+    return [FileState(path, "", Place.STRAY, sizes.get(path)) for path in found]
 
 
 def total(states: Iterable[FileState]) -> Total:
@@ -95,16 +148,17 @@ def shown(size: int | None, *, estimated: bool = False) -> str:
     return "?" if size is None else f"{'~' * estimated}{human(size)}"
 
 
-def estimate(clone: Clone, entry: Published, file: Checkpoint) -> tuple[int | None, bool]:
-    """Return the size in bytes that sources/NAME.dvc has of a file, and whether it is a guess."""
-    source = sources.read(clone.root / "sources", entry.name)
+def _estimate(source: Source | None, entry: Published, path: str) -> tuple[int | None, bool]:
+    """Return the size in bytes that sources/ has of a file, and whether it is a guess."""
+    if source is None:
+        return None, False
     if not entry.archive and source.size is not None:
         return source.size, False
-    size = source.estimates.get(file.path) if entry.archive else source.estimate
+    size = source.estimates.get(path) if entry.archive else source.estimate
     return size, size is not None
 
 
-def _state(clone: Clone, entry: Published, file: Checkpoint) -> FileState:
+def _state(clone: Clone, entry: Published, file: Checkpoint, source: Describe) -> FileState:
     pin, path = clone.pin(file), clone.root / file.path
     cached = _size_in_cache(clone, pin)
     kept = Place.CACHE if cached is not None else None
@@ -112,8 +166,10 @@ def _state(clone: Clone, entry: Published, file: Checkpoint) -> FileState:
     at = _stat(path) if place in (Place.IN_PLACE, Place.UNVERIFIED) else None
     known = (pin.size if pin else None, cached, at.st_size if at else None)
     size = next((size for size in known if size is not None), None)
-    guess = (size, False) if size is not None else estimate(clone, entry, file)
-    return FileState(file.path, entry.name, place, *guess, cached is not None)
+    if size is not None:
+        return FileState(file.path, entry.name, place, size, cached=cached is not None)
+    guess = _estimate(source(entry.name), entry, file.path)
+    return FileState(file.path, entry.name, place, *guess, cached=cached is not None)
 
 
 def _at_path(clone: Clone, path: Path, pin: Pin | None) -> Place | None:
@@ -126,6 +182,17 @@ def _at_path(clone: Clone, path: Path, pin: Pin | None) -> Place | None:
     if pin is None or pin.md5 is None or known is None:
         return Place.UNVERIFIED
     return Place.IN_PLACE if known == pin.md5 else Place.MODIFIED
+
+
+def _with_earlier_pins(clone: Clone, found: list[FileState]) -> list[FileState]:
+    """Return the states; a modified file that a commit pins was right until it was pinned anew."""
+    wrong = {each.path: each for each in found if each.place is Place.MODIFIED}
+    known = {path: clone.cache.known(clone.root / path) for path in wrong}
+    if not any(known.values()):
+        return found
+    pinned = history.earlier(clone.root)
+    again = {path for path, md5 in known.items() if (path, md5) in pinned}
+    return [replace(each, place=Place.REPINNED) if each.path in again else each for each in found]
 
 
 def _elsewhere(clone: Clone, pin: Pin | None) -> Place:

@@ -12,6 +12,7 @@ from scripts.checkout import state
 from scripts.checkout.clone import Clone
 from scripts.checkout.state import FileState, Place, Total
 from scripts.files import digests
+from scripts.storage.cache import Cache
 from tests.conftest import SCALE
 from tests.world import clones
 from tests.world.checkpoints import files
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FILES = files(SCALE)
 PATH = "models/sam_ckpts/sam_vit_b_01ec64.pth"
+OTHER = "models/superglue_ckpts/superpoint_v1.pth"
 UNSIZED = "models/tapnet_ckpts/open_source_ckpt/checkpoint.npy"  # the lock has no size of it
 
 
@@ -92,6 +94,54 @@ def test_the_team_s_folder_is_looked_at(clone: TestClone) -> None:
     (clone.root / PATH).unlink()
 
     assert states(clone, "sam_vit_b")[PATH].place is Place.TEAM
+
+
+def test_a_file_that_an_earlier_commit_pins_was_pinned_anew_since(clone: TestClone) -> None:
+    """What nobody has ever pinned is modified; without git nobody can tell them apart."""
+    assert fetch.main(["sam_vit_b", "superpoint_v1"]) == 0
+    there = {path: str(Clone.at(clone.root).pins[path].md5) for path in (PATH, OTHER)}
+    lock = clone.root / "dvc.lock"
+    lock.write_text(lock.read_text().replace(there[PATH], "a" * 32))
+    clones.commit(clone.root, clone.env)
+    lock.write_text(lock.read_text().replace("a" * 32, "b" * 32))
+    Cache(clone.root).remember(clone.root / OTHER, "2" * 32)
+
+    found = states(clone, "sam_vit_b", "superpoint_v1")
+
+    assert (found[PATH].place, found[OTHER].place) == (Place.REPINNED, Place.MODIFIED)
+    assert found[PATH].is_wrong
+    assert not found[PATH].is_there
+    shutil.rmtree(clone.root / ".git")
+    assert states(clone, "sam_vit_b")[PATH].place is Place.MODIFIED
+
+
+def test_what_no_entry_names_is_stray(clone: TestClone) -> None:
+    """A file, a link to nothing and an empty folder, each with the size that it has."""
+    assert fetch.main(["sam_vit_b"]) == 0
+    folder = (clone.root / PATH).parent
+    (folder / "late.pth").write_bytes(b"12345")
+    (folder / "gone.pth").symlink_to("nowhere")
+    (folder / "empty").mkdir()
+
+    found = state.strays(Clone.at(clone.root))
+
+    assert [each.path.rpartition("sam_ckpts/")[2] for each in found] == [
+        "empty/",
+        "gone.pth",
+        "late.pth",
+    ]
+    assert {each.place for each in found} == {Place.STRAY}
+    assert found[2].size == 5
+    assert not any(each.is_there or each.is_wrong for each in found)
+
+
+def test_every_state_is_told_without_its_colour() -> None:
+    """Words, marks and options differ; a mark is one character that any terminal has."""
+    for kind in ("word", "mark", "colour", "meaning", "option"):
+        assert len({getattr(place, kind) for place in Place}) == len(Place)
+    assert all(len(place.mark) == 1 and place.mark.isascii() for place in Place)
+    assert Place.UNVERIFIED.option == "not-verified"
+    assert Place.REPINNED.value == "pinned anew"
 
 
 def test_a_file_without_a_pin_cannot_be_verified(clone: TestClone) -> None:

@@ -57,7 +57,7 @@ def files(root: Path) -> str:
     """Return what is in place and what is missing; raise CheckpointError for a wrong file."""
     clone = Clone.as_it_is(root)[0]
     states = state.read(clone, clone.catalogue.published.values())
-    wrong = [each for each in states if each.place == Place.MODIFIED]
+    wrong = [each for each in states if each.is_wrong]
     _refuse(wrong, "not the pinned file", "./checkpoints verify --repair")
     lost = [each for each in states if not each.is_there and (root / each.path).is_symlink()]
     _refuse(lost, "a link to an object that is gone", "./checkpoints fetch")
