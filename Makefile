@@ -5,7 +5,7 @@ VENV ?= .venv
 python := $(abspath $(VENV))/bin/python
 unexport PYTHONPATH
 
-.PHONY: help minimal complete demo test coverage bench scale torture lint lock clean dev
+.PHONY: help minimal complete page demo test coverage bench scale torture lint lock clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ minimal: ## Download the two checkpoints that SAM-PT loads by default (2.67 GB)
 complete: ## Download all 25 checkpoints (10.02 GB)
 	./checkpoints fetch complete
 	./checkpoints dvc repro -q models.dvc
+
+page: ## Make site/index.html, a page that shows every checkpoint
+	./checkpoints page
 
 demo: dev ## Run the whole workflow against publishers on loopback
 	$(python) -m paper.tests.demo

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from scripts.checkout.looks import Look, at
 from scripts.console.errors import DiskError
 from scripts.files.disk import disk_errors, replace
 
@@ -46,6 +47,15 @@ def recall(clone: Clone, entry: Published, url: str) -> Served | None:
         served = Served(**json.loads(_path(clone, entry.name).read_bytes()))
         if (served.url, served.md5s) == (url, md5s):
             return served
+    return None
+
+
+def look(clone: Clone, entry: Published, url: str) -> Look | None:
+    """Return the download as a look at the publisher."""
+    with suppress(OSError):
+        if recall(clone, entry, url):
+            time = _path(clone, entry.name).stat().st_mtime
+            return Look("same", "downloaded here, with the pinned bytes", at(time))
     return None
 
 

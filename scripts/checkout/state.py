@@ -68,6 +68,9 @@ class Place(Enum):
         return str(self.value).replace(" ", "-")
 
 
+PLACES = {place.value: place for place in Place}
+
+
 @dataclass(frozen=True)
 class FileState:
     """The state of one file of the tree: its size in bytes, or None if nobody knows it.

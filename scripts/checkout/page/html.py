@@ -1,0 +1,191 @@
+"""The page: index.html with what `data` has collected, and all that it needs, within it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from scripts.catalogue.urls import host_of
+from scripts.checkout.page import pipeline, treemap
+from scripts.checkout.page.markup import markup, node
+from scripts.checkout.state import PLACES, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from xml.etree.ElementTree import Element
+
+    from scripts.checkout.page.data import Page
+
+HUES = 12
+_FOLDER = Path(__file__).parent
+# What would end the element or, in old JavaScript, the line.
+_ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+_NONE = "none"
+_DRIFTED = ("changed", "gone")
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML."""
+    document, files = page.document, page.document["files"]
+    hues = {name: at % HUES for at, name in enumerate(dict.fromkeys(f["family"] for f in files))}
+    style, script = _part("style.css"), _part("app.js")
+    filled = {
+        "policy": policy(style, script),
+        "title": html.escape(document["title"]),
+        "style": style,
+        "script": script,
+        "data": embedded(document),
+        "facts": markup(*_facts(document)),
+        "faults": markup(*_faults(document["faults"])),
+        "treemap": markup(*(treemap.svg(files, shape, hues) for shape in treemap.SHAPES)),
+        "legend": markup(*_legend(files)),
+        "filters": markup(*_filters(files)),
+        "rows": markup(*(_row(file, hues) for file in files)),
+        "count": html.escape(count(document["sum"])),
+        "pipeline": markup(pipeline.svg(page.stages), pipeline.outline(page.stages)),
+        "sources": markup(*map(_source, document["sources"])),
+        "changes": markup(*map(_change, document["changes"])),
+        "seal": markup(*_seal(document)),
+    }
+    return Template(_part("index.html")).substitute(filled)
+
+
+def embedded(document: dict[str, Any]) -> str:
+    """Return a document as JSON that nothing in it can end."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return text.translate(_ESCAPED)
+
+
+def policy(style: str, script: str) -> str:
+    """Return a policy by which the page runs this script and style alone, and sends no request."""
+    parts = {
+        "default-src": "'none'", "script-src": _hash(script), "style-src": _hash(style),
+        "img-src": "data:", "base-uri": "'none'", "form-action": "'none'",
+    }  # fmt: skip
+    return "; ".join(f"{name} {value}" for name, value in parts.items())
+
+
+def count(total: Mapping[str, Any]) -> str:
+    """Return how many files are shown, as the page says it at first."""
+    return f"{total['files']} of {total['files']} files, {total['size']}"
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def _part(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _facts(document: dict[str, Any]) -> Iterator[Element]:
+    total = document["sum"]
+    yield from _fact("Files here", f"{total['here']} of {total['files']}")
+    yield from _fact("Bytes here", f"{total['size_here']} of {total['size']}")
+    yield from _fact("To fetch", total["left"])
+    yield from _fact("Made", _moment(document["made"]))
+
+
+def _fact(name: str, value: str | Element) -> Iterator[Element]:
+    yield node("div", node("dt", name), node("dd", value))
+
+
+def _faults(faults: Iterable[dict[str, Any]]) -> Iterator[Element]:
+    lines = [node("li", f"{each['where']}: {fault}") for each in faults for fault in each["faults"]]
+    if lines:
+        head = node("h2", "This page is not complete")
+        yield node("section", head, node("ul", *lines), id="faults", class_="faults")
+
+
+def _legend(files: Iterable[dict[str, Any]]) -> Iterator[Element]:
+    present = {file["place"] for file in files}
+    for place in Place:
+        if place.value in present:
+            yield node("li", _chip(place), f" {place.meaning}")
+
+
+def _chip(place: Place) -> Element:
+    mark = node("span", place.mark, class_="mark", aria_hidden="true")
+    return node("span", mark, place.word, class_=f"chip state-{place.option}")
+
+
+def _filters(files: list[dict[str, Any]]) -> Iterator[Element]:
+    users = sorted({name for file in files for name in (*file["sets"], *file["configurations"])})
+    choices = {
+        "family": sorted({file["family"] for file in files}),
+        "set": users,
+        "licence": sorted({file["license"] or _NONE for file in files}),
+        "state": [place.word for place in Place if any(f["place"] == place.value for f in files)],
+        "host": sorted({file["host"] or _NONE for file in files}),
+    }
+    for name, values in choices.items():
+        options = [node("option", f"every {name}", value="")]
+        options += [node("option", value, value=value) for value in values]
+        select = node("select", *options, id=f"filter-{name}", data_filter=name)
+        yield node("label", node("span", name.capitalize()), select)
+
+
+def _row(file: dict[str, Any], hues: Mapping[str, int]) -> Element:
+    place = PLACES[file["place"]]
+    md5 = node("code", file["md5"] or "no pin", class_="print")
+    users = ", ".join((*file["sets"], *file["configurations"]))
+    return node(
+        "tr",
+        node("th", node("span", file["name"], class_="name"), md5, scope="row"),
+        node("td", node("span", file["family"], class_=f"family hue{hues[file['family']]}")),
+        node("td", file["shown"], class_="number"),
+        node("td", _chip(place)),
+        node("td", users, class_="users"),
+        node("td", file["license"] or _NONE),
+        node("td", file["host"] or _NONE),
+        id=file["path"],
+        data_path=file["path"],
+    )
+
+
+def _moment(time: str) -> Element:
+    """Return a time, in UTC; the page adds how long ago that is."""
+    return node("time", time[:16].replace("T", " "), datetime=time)
+
+
+def _source(source: dict[str, Any]) -> Element:
+    seen = source["seen"] or {"state": "never", "why": "nobody has looked from here"}
+    when = _moment(seen["time"]) if source["seen"] else "never"
+    changed = seen["state"] in _DRIFTED
+    mirrors = f", {len(source['mirrors'])} mirrors" if source["mirrors"] else ""
+    return node(
+        "tr",
+        node("th", source["entry"], scope="row"),
+        node("td", f"{host_of(source['url'])}{mirrors}"),
+        node("td", when),
+        node("td", node("strong", seen["state"]) if changed else seen["state"]),
+        node("td", seen["why"]),
+        data_entry=source["entry"],
+        class_="drifted" if changed else None,
+    )
+
+
+def _change(commit: Mapping[str, str]) -> Element:
+    name = node("code", commit["id"][:10])
+    return node("li", _moment(commit["time"]), " ", name, f" {commit['subject']}")
+
+
+def _seal(document: dict[str, Any]) -> Iterator[Element]:
+    seal, made = document["seal"], document["commit"]
+    if seal:
+        yield from _fact("Seal", node("code", seal["tree"]))
+        yield from _fact("Sealed in", _commit(seal["commit"]))
+    changed = " and changes that are not committed" if document["changed"] else ""
+    yield from _fact("Page made from", _commit(made, changed))
+
+
+def _commit(commit: Mapping[str, str] | None, more: str = "") -> Element:
+    if not commit:
+        return node("span", "no commit: git cannot tell")
+    return node("span", node("code", commit["id"]), ", ", _moment(commit["time"]), more)

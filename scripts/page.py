@@ -1,0 +1,66 @@
+"""Make a page of the catalogue: one file that shows every checkpoint, and sends no request.
+
+It has a treemap, a table that sorts and filters, and for each file its hashes, licence, sources,
+state on this machine and the commands that get it. Nothing is downloaded or hashed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.checkout.clone import Clone
+from scripts.checkout.page import data, html
+from scripts.console.command import command, parser, path
+from scripts.console.errors import UsageError
+from scripts.console.progress import counted, note
+from scripts.files.disk import disk_errors, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scripts.checkout.page.data import Page
+
+_DEFAULT = Path("site/index.html")
+_STEP = "Next: ./checkpoints doctor"
+_EXITS = {0: "the page is complete", 1: "it could not be written"}
+_EXAMPLES = {"": f"write {_DEFAULT}", "--output /srv/www/index.html": "write it to another file"}
+
+
+@command
+def main(argv: Sequence[str] | None) -> None:
+    """Write the page."""
+    words = parser("page", __doc__, examples=_EXAMPLES, exits=_EXITS)
+    words.add_argument(
+        "--output",
+        metavar="FILE",
+        type=path,
+        default=_DEFAULT,
+        help=f"write to FILE; default: {_DEFAULT}",
+    )
+    output: Path = words.parse_args(argv).output
+    made = data.collect(*Clone.examined(Path.cwd()))
+    _write(output, html.render(made))
+    _fail(made, output)
+    note(f"wrote {output}")
+
+
+def _write(output: Path, text: str) -> None:
+    """Write a file in one step, and the folder for it; raise DiskError."""
+    with disk_errors(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        replace(output, text.encode())
+
+
+def _fail(made: Page, output: Path) -> None:
+    """Raise UsageError if a part of the page is not there."""
+    if made.faults:
+        lines = [f"{each.where}: {fault}" for each in made.faults for fault in each.faults]
+        steps = [step for each in made.faults for step in each.steps]
+        what = f"the page is not complete: {counted(len(lines), 'fault')}"
+        raise UsageError(what, *lines, f"{output} was written, and says so.", *(steps or [_STEP]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
