@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import sources
+from scripts.checkout import looks
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError, SourceError
@@ -70,6 +71,7 @@ def _compared(
         found = drift.compare(clone, entries, mirrors=mirrors)
     except SourceError as error:
         raise _UnknownError(error.what, *error.details) from error
+    looks.remember(clone.root, {source.url: (each.state, each.why) for source, each in found})
     rows, folder = [], clone.root / "sources"
     for source, finding in found:
         written, head = False, finding.head

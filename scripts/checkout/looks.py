@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -27,9 +28,10 @@ class Look:
     time: str
 
 
-def remember(root: Path, found: Mapping[str, Look]) -> None:
-    """Remember what was found at these addresses, and what was found before at others."""
-    path, known = root / _RECORD, {**recall(root), **found}
+def remember(root: Path, found: Mapping[str, tuple[str, str]]) -> None:
+    """Remember state and reason of these addresses as of now, and what is known of others."""
+    path, now = root / _RECORD, at(time.time())
+    known = recall(root) | {url: Look(*each, now) for url, each in found.items()}
     with suppress(DiskError), disk_errors(path):  # only a view has less to show
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, json.dumps({url: asdict(look) for url, look in known.items()}).encode())
@@ -39,7 +41,7 @@ def recall(root: Path) -> dict[str, Look]:
     """Return the last look at each address; none if there was none, or if it cannot be read."""
     with suppress(OSError, ValueError, TypeError, AttributeError):
         read = json.loads((root / _RECORD).read_bytes())
-        return {url: Look(**look) for url, look in read.items()}
+        return {url: Look(**{k: str(v) for k, v in look.items()}) for url, look in read.items()}
     return {}
 
 

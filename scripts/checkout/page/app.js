@@ -168,6 +168,9 @@
       row.hidden = !fits.has(path);
     }
     for (const cell of cells) cell.classList.toggle("off", !fits.has(cell.dataset.path));
+    for (const family of document.querySelectorAll("g.family")) {
+      family.classList.toggle("off", !family.querySelector("a.cell:not(.off)"));
+    }
     const shown = [...fits].map((path) => files.get(path));
     const guessed = shown.some((file) => file.estimated || file.size === null) ? "~" : "";
     const size = shown.reduce((sum, file) => sum + (file.size || 0), 0);

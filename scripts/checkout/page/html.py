@@ -133,12 +133,15 @@ def _filters(files: list[dict[str, Any]]) -> Iterator[Element]:
 
 def _row(file: dict[str, Any], hues: Mapping[str, int]) -> Element:
     place = PLACES[file["place"]]
+    hue = f"hue{hues[file['family']]}"
+    swatch = node("span", class_=f"swatch {hue}", aria_hidden="true")
+    family = node("span", file["family"], class_="narrow")
     md5 = node("code", file["md5"] or "no pin", class_="print")
     users = ", ".join((*file["sets"], *file["configurations"]))
     return node(
         "tr",
-        node("th", node("span", file["name"], class_="name"), md5, scope="row"),
-        node("td", node("span", file["family"], class_=f"family hue{hues[file['family']]}")),
+        node("th", swatch, node("span", file["name"], class_="name"), family, md5, scope="row"),
+        node("td", file["family"]),
         node("td", file["shown"], class_="number"),
         node("td", _chip(place)),
         node("td", users, class_="users"),

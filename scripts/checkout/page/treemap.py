@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.checkout.page.markup import fragment, node, number
 from scripts.checkout.state import PLACES
+from scripts.console.progress import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,9 @@ SHAPES = {"wide": (1080, 460), "tall": (360, 620)}  # units, which are pixels at
 _HEAD = 17.0  # the line with the name of a family
 _LEAST = 30.0  # square units; what is smaller shares a cell with its neighbours
 _LINE = 14.0
-_LETTER = 6.3  # the usual width of one, at 11 units
+_EDGE = 5.0  # from the edge of a cell to its text
+_LETTER, _BOLD = 6.3, 1.15  # the usual width of one, at 11 units; how much wider a bold one is
+_SHORTEST = 6  # letters of a name that are worth showing
 
 
 @dataclass(frozen=True)
@@ -119,10 +122,11 @@ def _sum(files: Iterable[File]) -> float:
 
 def _family(name: str, files: list[File], box: Box, hue: int) -> Element:
     inner = box.inset(1.5)
-    head = _HEAD if inner.height > 3 * _HEAD and _fits(name, inner.width, at_least=4) else 0
     group = node("g", class_=f"family hue{hue}", data_family=name)
+    room = _letters((inner.width - _EDGE) / _BOLD)
+    head = _HEAD if inner.height > 3 * _HEAD and room >= min(len(name), _SHORTEST) else 0
     if head:
-        group.append(_text(f"{name}", inner, _LINE - 2, "head", inner.width))
+        group.append(_text(shortened(name, room), at=inner, down=_LINE - 2, class_="head"))
     group.extend(list(_cells(files, inner.inset(0, head))))
     return group
 
@@ -134,9 +138,8 @@ def _cells(files: list[File], box: Box) -> Iterator[Element]:
     if shown < len(files) - 1:
         weights = [*(file["weight"] for file in files[:shown]), _sum(files[shown:])]
         *boxes, rest = squarified(weights, box)
-        yield node(
-            "g", _rect(rest), class_="rest", aria_label=f"{len(files) - shown} smaller files"
-        )
+        words = f"{len(files) - shown} smaller files"
+        yield node("g", _rect(rest), class_="rest", role="img", aria_label=words)
         files = files[:shown]
     for file, each in zip(files, boxes, strict=True):
         yield _cell(file, each)
@@ -144,39 +147,33 @@ def _cells(files: list[File], box: Box) -> Iterator[Element]:
 
 def _cell(file: File, box: Box) -> Element:
     place = PLACES[file["place"]]
-    words = f"{file['name']}, {file['shown']}, {place.word}"
     made = node(
         "a",
         _rect(box),
         href=fragment(file["path"]),
         class_=f"cell state-{place.option}",
         data_path=file["path"],
-        aria_label=words,
+        aria_label=f"{file['name']}, {file['shown']}, {place.word}",
     )
-    if box.height > _LINE + 4 and box.width > 3 * _LETTER + 8:
-        name = _text(f" {file['name']}", box, _LINE, "name", box.width - 16)
-        mark = node("tspan", place.mark)
-        mark.tail, name.text = name.text, None
-        name.append(mark)
-        made.append(name)
-        if box.height > 2 * _LINE + 6 and _fits(file["shown"], box.width - 10):
-            made.append(_text(file["shown"], box, 2 * _LINE + 1, "size", box.width - 10))
+    if box.height > _LINE + 3 and box.width > 2 * _LETTER + _EDGE:
+        room = _letters(box.width - 2 * _EDGE) - 2
+        name = f" {shortened(file['name'], room)}" if room >= _SHORTEST else ""
+        made.append(_text(node("tspan", place.mark), name, at=box, down=_LINE, class_="name"))
+        if name and box.height > 2 * _LINE + 6 and len(file["shown"]) <= room + 2:
+            size = _text(file["shown"], at=box, down=2 * _LINE + 1, class_="size")
+            made.append(size)
     return made
 
 
 def _rect(box: Box) -> Element:
     at = box.inset(0.75)
-    return node(
-        "rect", x=number(at.x), y=number(at.y), width=number(at.width), height=number(at.height),
-        rx=2,
-    )  # fmt: skip
+    size = {"width": number(at.width), "height": number(at.height)}
+    return node("rect", x=number(at.x), y=number(at.y), rx=2, **size)
 
 
-def _text(text: str, box: Box, down: float, kind: str, width: float) -> Element:
-    room = max(int(width / _LETTER), 1)
-    cut = text if len(text) <= room else f"{text[: room - 1]}…"
-    return node("text", cut, x=number(box.x + 5), y=number(box.y + down), class_=kind)
+def _text(*inside: str | Element, at: Box, down: float, class_: str) -> Element:
+    return node("text", *inside, x=number(at.x + _EDGE), y=number(at.y + down), class_=class_)
 
 
-def _fits(text: str, width: float, *, at_least: int = 1000) -> bool:
-    return min(len(text), at_least) * _LETTER <= width
+def _letters(width: float) -> int:
+    return int(width / _LETTER)
