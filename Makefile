@@ -19,7 +19,7 @@ complete: ## Download all 25 checkpoints (10.02 GB)
 	./checkpoints dvc repro -q models.dvc
 
 page: ## Make site/index.html, a page that shows every checkpoint
-	./checkpoints page
+	./checkpoints page --picture docs/page.svg
 
 demo: dev ## Run the whole workflow against publishers on loopback
 	$(python) -m paper.tests.demo

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.checkout.clone import Clone
-from scripts.checkout.page import data, html
+from scripts.checkout.page import data, html, picture
 from scripts.console.command import command, parser, path
 from scripts.console.errors import UsageError
 from scripts.console.progress import counted, note
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from scripts.checkout.page.data import Page
 
 _DEFAULT = Path("site/index.html")
+_OUTPUT = f"write the page to FILE; default: {_DEFAULT}"
+_PUBLIC = "leave out what is true of this machine alone: for a page that others read"
+_PICTURE = "also draw the catalogue, as an SVG that is the same in every clone"
 _STEP = "Next: ./checkpoints doctor"
 _EXITS = {0: "the page is complete", 1: "it could not be written"}
 _EXAMPLES = {"": f"write {_DEFAULT}", "--output /srv/www/index.html": "write it to another file"}
@@ -32,16 +35,18 @@ _EXAMPLES = {"": f"write {_DEFAULT}", "--output /srv/www/index.html": "write it 
 def main(argv: Sequence[str] | None) -> None:
     """Write the page."""
     words = parser("page", __doc__, examples=_EXAMPLES, exits=_EXITS)
-    words.add_argument(
-        "--output",
-        metavar="FILE",
-        type=path,
-        default=_DEFAULT,
-        help=f"write to FILE; default: {_DEFAULT}",
-    )
-    output: Path = words.parse_args(argv).output
-    made = data.collect(*Clone.examined(Path.cwd()))
+    option = words.add_argument
+    option("--output", metavar="FILE", type=path, default=_DEFAULT, help=_OUTPUT)
+    option("--public", action="store_true", help=_PUBLIC)
+    option("--picture", metavar="FILE", type=path, help=_PICTURE)
+    given = words.parse_args(argv)
+    output: Path = given.output
+    clone, faults = Clone.examined(Path.cwd())
+    made = data.collect(clone, faults, public=given.public)
     _write(output, html.render(made))
+    if given.picture:
+        public = made if given.public else data.collect(clone, faults, public=True)
+        _write(given.picture, picture.render(public.document))
     _fail(made, output)
     note(f"wrote {output}")
 

@@ -151,7 +151,7 @@ def shown(size: int | None, *, estimated: bool = False) -> str:
     return "?" if size is None else f"{'~' * estimated}{human(size)}"
 
 
-def _estimate(source: Source | None, entry: Published, path: str) -> tuple[int | None, bool]:
+def estimate(source: Source | None, entry: Published, path: str) -> tuple[int | None, bool]:
     """Return the size in bytes that sources/ has of a file, and whether it is a guess."""
     if source is None:
         return None, False
@@ -171,7 +171,7 @@ def _state(clone: Clone, entry: Published, file: Checkpoint, source: Describe) -
     size = next((size for size in known if size is not None), None)
     if size is not None:
         return FileState(file.path, entry.name, place, size, cached=cached is not None)
-    guess = _estimate(source(entry.name), entry, file.path)
+    guess = estimate(source(entry.name), entry, file.path)
     return FileState(file.path, entry.name, place, *guess, cached=cached is not None)
 
 

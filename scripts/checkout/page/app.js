@@ -37,7 +37,7 @@
 
   // Details of a file
   const scanned = (scan) => {
-    if (!scan) return "not scanned: the file is not here";
+    if (!scan) return page.public ? null : "not scanned: the file is not here";
     const mode = { true: `; allowed by weights_only of torch ${scan.torch}`, false: `; refused by weights_only of torch ${scan.torch}` };
     const lines = scan.rows.length ? scan.rows : scan.imports;
     return [
@@ -56,7 +56,7 @@
     return [
       ["What", file.desc],
       ["Path", copyable(file.path, "path")],
-      ["State", `${state.word}: ${state.meaning}`],
+      ["State", state && `${state.word}: ${state.meaning}`],
       ["md5", file.md5 ? copyable(file.md5, "md5") : "no pin"],
       ["sha256", file.sha256 ? copyable(file.sha256, "sha256") : "not confirmed by anybody"],
       ["Licence", file.license && [file.license, file.license_note].filter(Boolean).join("; ")],
@@ -64,7 +64,7 @@
       ["Publisher", file.url && [make("p", {}, link(file.url)), file.member && make("p", {}, `as ${file.member} in this archive`)]],
       ["Mirrors", file.mirrors.length ? make("ul", {}, file.mirrors.map((url) => mirror(url, source))) : "none known"],
       ["By hand", source?.alternative],
-      ["Last seen", file.entry && (seen(source?.seen) || "nobody has looked from here")],
+      ["Last seen", file.entry && (seen(source?.seen) || "never")],
       ["Loading", scanned(file.scan)],
       ["Needed by", [...file.sets, ...file.configurations].join(", ") || "none of the sets and configurations"],
     ].filter(([, value]) => value);
@@ -97,7 +97,7 @@
   const info = byId("treemap-info");
   const tell = (path) => {
     const file = files.get(path);
-    info.textContent = [file.name, file.shown, page.states[file.place].word, file.license, file.host].filter(Boolean).join("  ·  ");
+    info.textContent = [file.name, file.shown, page.states[file.place]?.word, file.license, file.host].filter(Boolean).join("  ·  ");
   };
   const mark = (path) => {
     for (const cell of cells) {
@@ -147,7 +147,7 @@
     family: (file, value) => file.family === value,
     set: (file, value) => file.sets.includes(value) || file.configurations.includes(value),
     licence: (file, value) => (file.license || "none") === value,
-    state: (file, value) => page.states[file.place].word === value,
+    state: (file, value) => page.states[file.place]?.word === value,
     host: (file, value) => (file.host || "none") === value,
   };
   const bytes = (size) => {

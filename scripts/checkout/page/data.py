@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import sources, stages, witnesses
 from scripts.catalogue.documents import load, load_as_dvc
 from scripts.catalogue.lock import LOCK, SEAL
 from scripts.catalogue.stages import Stage
-from scripts.checkout import looks, rows, served
+from scripts.checkout import looks, rows, served, state
 from scripts.checkout.page import repository
 from scripts.checkout.state import Place, shown
 from scripts.console.errors import CatalogueError, DiskError
@@ -40,33 +41,39 @@ class Page:
     faults: list[CatalogueError]
 
 
-def collect(clone: Clone, faults: Iterable[CatalogueError] = ()) -> Page:
+def collect(clone: Clone, faults: Iterable[CatalogueError] = (), *, public: bool = False) -> Page:
     """Return what is known of a clone; `faults` are those found so far.
 
-    The document is that of `rows`, with more of each file and of the whole. No request is sent,
-    and of a checkpoint its pickles alone are read.
+    The document is that of `rows`, with more of each file and of the whole; if it is `public`, no
+    file has a place. No request is sent, and of a checkpoint its pickles alone are read.
     """
     taken = rows.take(clone, list(faults))
-    reader = _Reader(clone, taken)
+    reader = _Reader(clone, taken, public=public)
     document = taken.as_json() | reader.document()
     found, refused = reader.stages(), reader.faults
     document["faults"] = [{"where": each.where, "faults": each.faults} for each in refused]
-    return Page(document, found, refused)
+    # Plain data, without what no page can show of a name that is not UTF-8.
+    text = json.dumps(document, ensure_ascii=False).encode(errors="replace")
+    return Page(json.loads(text), found, refused)
 
 
 class _Reader:
     """Reads what the page shows beside the rows; what has a fault is as if it were empty."""
 
-    def __init__(self, clone: Clone, taken: rows.Rows) -> None:
+    def __init__(self, clone: Clone, taken: rows.Rows, *, public: bool) -> None:
         """Take the rows."""
         self.faults = list(taken.faults)
-        self._clone, self._root, self._rows = clone, clone.root, taken.rows
+        self._clone, self._root, self._public = clone, clone.root, public
+        own = [row for row in taken.rows if row.entry]
+        self._rows = list(map(self._stated, own)) if public else taken.rows
         self._looks = looks.recall(clone.root)
 
     def document(self) -> dict[str, Any]:
         """Return what the page has and the rows have not."""
         root, where = self._root, repository.address(self._root)
         return {
+            "public": self._public,
+            "free": None,
             "title": repository.title(root),
             "made": _time(),
             "address": where,
@@ -96,6 +103,7 @@ class _Reader:
             allowed = screening.allowed(self._root, [row.path for row in self._rows])
         return [
             row.as_json()
+            | ({"place": None} if self._public else {})
             | {"name": row.name, "shown": shown(row.size, estimated=row.estimated)}
             | {"scan": self._scan(row, allowed), "commands": repository.commands(row, where)}
             for row in self._rows
@@ -114,6 +122,16 @@ class _Reader:
             self.faults.append(CatalogueError(row.path, [error.what]))
             return None
         return asdict(found) | {"verdict": found.verdict, "rows": found.rows, "torch": TORCH}
+
+    def _stated(self, row: Row) -> Row:
+        """Return a row as it is in every clone: its size is what is pinned, or estimated."""
+        entry, pin = self._clone.catalogue.published[row.entry], self._clone.pins.get(row.path)
+        size, estimated = pin.size if pin else None, False
+        if size is None:
+            with self._collected():
+                source = sources.read(self._root / "sources", row.entry)
+                size, estimated = state.estimate(source, entry, row.path)
+        return replace(row, size=size, estimated=estimated)
 
     def _seal(self) -> dict[str, Any] | None:
         """Return what models.dvc seals, and the commit that wrote it."""

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 from scripts.catalogue.urls import host_of
 from scripts.checkout.page import pipeline, treemap
 from scripts.checkout.page.markup import markup, node
-from scripts.checkout.state import PLACES, Place
+from scripts.checkout.state import PLACES, Place, shown
+from scripts.console.progress import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
     from scripts.checkout.page.data import Page
 
-HUES = 12
+_HUES = 12
 _FOLDER = Path(__file__).parent
 # What would end the element or, in old JavaScript, the line.
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
@@ -32,9 +33,10 @@ _DRIFTED = ("changed", "gone")
 def render(page: Page) -> str:
     """Return the page as HTML."""
     document, files = page.document, page.document["files"]
-    hues = {name: at % HUES for at, name in enumerate(dict.fromkeys(f["family"] for f in files))}
-    style, script = _part("style.css"), _part("app.js")
+    colours = hues(files)
+    style, script = part("colours.css") + part("style.css"), part("app.js")
     filled = {
+        "kind": "public" if document["public"] else "own",
         "policy": policy(style, script),
         "title": html.escape(document["title"]),
         "style": style,
@@ -42,17 +44,17 @@ def render(page: Page) -> str:
         "data": embedded(document),
         "facts": markup(*_facts(document)),
         "faults": markup(*_faults(document["faults"])),
-        "treemap": markup(*(treemap.svg(files, shape, hues) for shape in treemap.SHAPES)),
+        "treemap": markup(*(treemap.svg(files, shape, colours) for shape in treemap.SHAPES)),
         "legend": markup(*_legend(files)),
         "filters": markup(*_filters(files)),
-        "rows": markup(*(_row(file, hues) for file in files)),
-        "count": html.escape(count(document["sum"])),
+        "rows": markup(*(_row(file, colours) for file in files)),
+        "count": html.escape(count(files)),
         "pipeline": markup(pipeline.svg(page.stages), pipeline.outline(page.stages)),
         "sources": markup(*map(_source, document["sources"])),
         "changes": markup(*map(_change, document["changes"])),
         "seal": markup(*_seal(document)),
     }
-    return Template(_part("index.html")).substitute(filled)
+    return Template(part("index.html")).substitute(filled)
 
 
 def embedded(document: dict[str, Any]) -> str:
@@ -70,9 +72,22 @@ def policy(style: str, script: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in parts.items())
 
 
-def count(total: Mapping[str, Any]) -> str:
+def count(files: Sequence[dict[str, Any]]) -> str:
     """Return how many files are shown, as the page says it at first."""
-    return f"{total['files']} of {total['files']} files, {total['size']}"
+    return f"{len(files)} of {summed(files)}"
+
+
+def summed(files: Sequence[dict[str, Any]]) -> str:
+    """Return the number of files and their size."""
+    guessed = any(file["estimated"] or file["size"] is None for file in files)
+    size = sum(file["size"] or 0 for file in files)
+    return f"{counted(len(files))}, {shown(size, estimated=guessed)}"
+
+
+def hues(files: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Return a number for the colour of each family."""
+    families = dict.fromkeys(file["family"] for file in files)
+    return {name: at % _HUES for at, name in enumerate(families)}
 
 
 def _hash(text: str) -> str:
@@ -80,15 +95,20 @@ def _hash(text: str) -> str:
     return f"'sha256-{digest}'"
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """Return a file that is beside this one."""
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
 def _facts(document: dict[str, Any]) -> Iterator[Element]:
     total = document["sum"]
-    yield from _fact("Files here", f"{total['here']} of {total['files']}")
-    yield from _fact("Bytes here", f"{total['size_here']} of {total['size']}")
-    yield from _fact("To fetch", total["left"])
+    if document["public"]:
+        yield from _fact("Files", str(total["files"]))
+        yield from _fact("Size", total["size"])
+    else:
+        yield from _fact("Files here", f"{total['here']} of {total['files']}")
+        yield from _fact("Bytes here", f"{total['size_here']} of {total['size']}")
+        yield from _fact("To fetch", total["left"])
     yield from _fact("Made", _moment(document["made"]))
 
 
@@ -132,7 +152,7 @@ def _filters(files: list[dict[str, Any]]) -> Iterator[Element]:
 
 
 def _row(file: dict[str, Any], hues: Mapping[str, int]) -> Element:
-    place = PLACES[file["place"]]
+    place = PLACES.get(file["place"])
     hue = f"hue{hues[file['family']]}"
     swatch = node("span", class_=f"swatch {hue}", aria_hidden="true")
     family = node("span", file["family"], class_="narrow")
@@ -143,7 +163,7 @@ def _row(file: dict[str, Any], hues: Mapping[str, int]) -> Element:
         node("th", swatch, node("span", file["name"], class_="name"), family, md5, scope="row"),
         node("td", file["family"]),
         node("td", file["shown"], class_="number"),
-        node("td", _chip(place)),
+        node("td", _chip(place) if place else None),
         node("td", users, class_="users"),
         node("td", file["license"] or _NONE),
         node("td", file["host"] or _NONE),

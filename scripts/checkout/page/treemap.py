@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from scripts.checkout.page.markup import fragment, node, number
@@ -146,23 +147,29 @@ def _cells(files: list[File], box: Box) -> Iterator[Element]:
 
 
 def _cell(file: File, box: Box) -> Element:
-    place = PLACES[file["place"]]
+    place = PLACES.get(file["place"])
     made = node(
         "a",
         _rect(box),
         href=fragment(file["path"]),
-        class_=f"cell state-{place.option}",
+        class_=f"cell state-{place.option}" if place else "cell",
         data_path=file["path"],
-        aria_label=f"{file['name']}, {file['shown']}, {place.word}",
+        aria_label=", ".join([file["name"], file["shown"], *([place.word] if place else [])]),
     )
     if box.height > _LINE + 3 and box.width > 2 * _LETTER + _EDGE:
-        room = _letters(box.width - 2 * _EDGE) - 2
-        name = f" {shortened(file['name'], room)}" if room >= _SHORTEST else ""
-        made.append(_text(node("tspan", place.mark), name, at=box, down=_LINE, class_="name"))
+        room = _letters(box.width - 2 * _EDGE) - 3
+        name = _label(file["name"], room) if room >= _SHORTEST else ""
+        mark = f"{place.mark} " if place else ""
+        made.append(_text(node("tspan", mark), name, at=box, down=_LINE, class_="name"))
         if name and box.height > 2 * _LINE + 6 and len(file["shown"]) <= room + 2:
             size = _text(file["shown"], at=box, down=2 * _LINE + 1, class_="size")
             made.append(size)
     return made
+
+
+def _label(name: str, room: int) -> str:
+    """Return as much of a name as there is room for; its ending goes first."""
+    return name if len(name) <= room else shortened(PurePosixPath(name).stem, room)
 
 
 def _rect(box: Box) -> Element:
