@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None) -> None:
     output: Path = given.output
     clone, faults = Clone.examined(Path.cwd())
     made = data.collect(clone, faults, public=given.public)
-    _write(output, html.render(made))
+    _write(output, html.render(made.document, made.stages))
     if given.picture:
         public = made if given.public else data.collect(clone, faults, public=True)
         _write(given.picture, picture.render(public.document))

@@ -73,11 +73,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one clone, and its faults; free room in bytes."""
+    """The rows of one clone, and its faults; free room in bytes; what sources/ has of entries."""
 
     rows: tuple[Row, ...]
     faults: tuple[CatalogueError, ...]
     free: int
+    sources: Mapping[str, Source | None]
 
     def as_json(self) -> dict[str, Any]:
         """Return the document that `list --json` prints and the page embeds."""
@@ -108,7 +109,7 @@ def take(
     stray = others if all_of_them else dict.fromkeys(chain(*map(named.matching, words)))
     rows += [_stray(others[path]) for path in stray]
     free = shutil.disk_usage(existing(clone.root / TREE)).free
-    return Rows(tuple(rows), tuple(reader.faults), free)
+    return Rows(tuple(rows), tuple(reader.faults), free, reader.sources)
 
 
 class _Reader:
@@ -120,18 +121,18 @@ class _Reader:
         self._clone, holds = clone, clone.catalogue
         self._files, self._published = holds.files, holds.published
         self._sets, self._configurations = _users(holds.sets), _users(holds.configurations)
-        self._sources: dict[str, Source | None] = {}
+        self.sources: dict[str, Source | None] = {}
         self._described: Mapping[str, Artifact] = {}
         with self._collected():
             self._described = artifacts.read(clone.root / "dvc.yaml")
 
     def source(self, name: str) -> Source | None:
         """Return what sources/ has of an entry, or None."""
-        if name not in self._sources:
-            self._sources[name] = None
+        if name not in self.sources:
+            self.sources[name] = None
             with self._collected():
-                self._sources[name] = sources.read(self._clone.root / "sources", name)
-        return self._sources[name]
+                self.sources[name] = sources.read(self._clone.root / "sources", name)
+        return self.sources[name]
 
     def row(self, found: FileState) -> Row:
         """Return the row of a file of the catalogue."""

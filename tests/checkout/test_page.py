@@ -81,6 +81,12 @@ def document(clone: TestClone, *, public: bool = False) -> dict[str, Any]:
     return found.document
 
 
+def rendered(clone: TestClone) -> str:
+    """Return the page of a clone."""
+    found = data.collect(*Clone.examined(clone.root))
+    return html.render(found.document, found.stages)
+
+
 def edit(clone: TestClone, name: str, old: str, new: str) -> None:
     """Replace a text in a file of a clone."""
     text = (clone.root / name).read_text(encoding="utf-8")
@@ -103,7 +109,7 @@ def test_the_page_has_every_file(clone: TestClone, capsys: Capture) -> None:
 def test_no_request_can_leave_the_page(clone: TestClone) -> None:
     """Its policy allows this script and style by their hashes, and no address at all."""
     assert clone.root.exists()
-    text = html.render(data.collect(*Clone.examined(clone.root)))
+    text = rendered(clone)
     read = Reader(text)
 
     policy = read.of("meta")[1]["content"] or ""
@@ -277,10 +283,10 @@ def test_a_page_that_cannot_be_written_is_a_fault(clone: TestClone, capsys: Capt
 def test_a_page_can_be_made_again(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same commit at the same time gives the same bytes."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    first = html.render(data.collect(*Clone.examined(clone.root)))
+    first = rendered(clone)
 
     assert '"made":"2023-11-14T22:13:20Z"' in first
-    assert html.render(data.collect(*Clone.examined(clone.root))) == first
+    assert rendered(clone) == first
 
 
 def test_the_page_says_which_commit_it_is_of(clone: TestClone) -> None:
@@ -334,7 +340,7 @@ def test_the_heading_is_the_one_of_the_readme(clone: TestClone) -> None:
     assert repository.title(clone.root) == "clone"
     (clone.root / "README.md").write_text("text\n# The <models>\n")
     assert repository.title(clone.root) == "The <models>"
-    assert "The &lt;models&gt;" in html.render(data.collect(*Clone.examined(clone.root)))
+    assert "The &lt;models&gt;" in rendered(clone)
 
 
 def test_every_state_has_its_colour() -> None:

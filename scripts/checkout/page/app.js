@@ -100,9 +100,9 @@
     info.textContent = [file.name, file.shown, page.states[file.place]?.word, file.license, file.host].filter(Boolean).join("  ·  ");
   };
   const mark = (path) => {
-    for (const cell of cells) {
-      if (cell.dataset.path === path) cell.setAttribute("aria-current", "true");
-      else cell.removeAttribute("aria-current");
+    for (const each of document.querySelectorAll("[aria-current]")) each.removeAttribute("aria-current");
+    for (const each of [rows.get(path), ...cells.filter((cell) => cell.dataset.path === path)]) {
+      each.setAttribute("aria-current", "true");
     }
     tell(path);
   };

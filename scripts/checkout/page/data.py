@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import sources, stages, witnesses
+from scripts.catalogue import stages, witnesses
 from scripts.catalogue.documents import load, load_as_dvc
 from scripts.catalogue.lock import LOCK, SEAL
 from scripts.catalogue.stages import Stage
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from scripts.catalogue.params import Published
+    from scripts.catalogue.sources import Mirror
     from scripts.checkout.clone import Clone
     from scripts.checkout.looks import Look
     from scripts.checkout.rows import Row
@@ -64,6 +65,7 @@ class _Reader:
         """Take the rows."""
         self.faults = list(taken.faults)
         self._clone, self._root, self._public = clone, clone.root, public
+        self._known = taken.sources
         own = [row for row in taken.rows if row.entry]
         self._rows = list(map(self._stated, own)) if public else taken.rows
         self._looks = looks.recall(clone.root)
@@ -128,9 +130,7 @@ class _Reader:
         entry, pin = self._clone.catalogue.published[row.entry], self._clone.pins.get(row.path)
         size, estimated = pin.size if pin else None, False
         if size is None:
-            with self._collected():
-                source = sources.read(self._root / "sources", row.entry)
-                size, estimated = state.estimate(source, entry, row.path)
+            size, estimated = state.estimate(self._known.get(row.entry), entry, row.path)
         return replace(row, size=size, estimated=estimated)
 
     def _seal(self) -> dict[str, Any] | None:
@@ -145,27 +145,22 @@ class _Reader:
 
     def _sources(self) -> Iterator[dict[str, Any]]:
         """Yield each publisher: when it was seen last, how it was then, and its mirrors."""
-        for entry in self._clone.catalogue.published.values():
-            with self._collected():
-                source = sources.read(self._root / "sources", entry.name)
-                mirrors = [
-                    {
-                        "url": each.url,
-                        "member": each.member,
-                        "seen": _look(self._looks.get(each.url)),
-                    }
-                    for each in source.mirrors
-                ]
+        for name, entry in self._clone.catalogue.published.items():
+            if source := self._known.get(name):
                 yield {
-                    "entry": entry.name,
+                    "entry": name,
                     "files": len(entry.files),
                     "url": source.url,
                     "alternative": source.alternative,
                     "etag": source.etag,
                     "size": source.size,
                     "seen": _look(self._seen(entry, source.url)),
-                    "mirrors": mirrors,
+                    "mirrors": [self._mirror(each) for each in source.mirrors],
                 }
+
+    def _mirror(self, mirror: Mirror) -> dict[str, Any]:
+        seen = _look(self._looks.get(mirror.url))
+        return {"url": mirror.url, "member": mirror.member, "seen": seen}
 
     def _seen(self, entry: Published, url: str) -> Look | None:
         """Return the last look at a publisher; a download was one, too."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
-    from scripts.checkout.page.data import Page
+    from scripts.catalogue.stages import Stage
 
 _HUES = 12
 _FOLDER = Path(__file__).parent
@@ -30,9 +30,9 @@ _NONE = "none"
 _DRIFTED = ("changed", "gone")
 
 
-def render(page: Page) -> str:
-    """Return the page as HTML."""
-    document, files = page.document, page.document["files"]
+def render(document: dict[str, Any], stages: Sequence[Stage] = ()) -> str:
+    """Return the page of a document, with a picture of stages, as HTML."""
+    files = document["files"]
     colours = hues(files)
     style, script = part("colours.css") + part("style.css"), part("app.js")
     filled = {
@@ -49,7 +49,7 @@ def render(page: Page) -> str:
         "filters": markup(*_filters(files)),
         "rows": markup(*(_row(file, colours) for file in files)),
         "count": html.escape(count(files)),
-        "pipeline": markup(pipeline.svg(page.stages), pipeline.outline(page.stages)),
+        "pipeline": markup(pipeline.svg(stages), pipeline.outline(stages)),
         "sources": markup(*map(_source, document["sources"])),
         "changes": markup(*map(_change, document["changes"])),
         "seal": markup(*_seal(document)),
