@@ -11,7 +11,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import footprint, guide, idle, kills, lab, machine, report, transfers, trees, upstream
+from bench import (
+    floor,
+    footprint,
+    guide,
+    idle,
+    kills,
+    lab,
+    machine,
+    report,
+    transfers,
+    trees,
+    upstream,
+)
 from bench.command import FailedError, log
 
 if TYPE_CHECKING:
@@ -34,8 +46,11 @@ CONDITIONS: dict[str, Callable[[Lab], Section]] = {
     "disk": footprint.disk,
     "tls": transfers.over_tls,
     "throttled_tls": transfers.throttled_tls,
+    "distant": transfers.distant,
+    "one_core": transfers.one_core,
     "batch_tls": trees.batch_tls,
     "guide": guide.guide,
+    "profile": floor.profile,
 }
 
 

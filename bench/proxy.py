@@ -1,6 +1,6 @@
-"""A splice proxy in its own process: it counts reply bytes, cuts and slows connections.
+"""A splice proxy in its own process: it counts reply bytes, cuts, slows and delays connections.
 
-Run as a file, with the standard library alone: ``proxy.py UPSTREAM COUNTERS CUT RATE``. It
+Run as a file, with the standard library alone: ``proxy.py UPSTREAM COUNTERS CUT RATE DELAY``. It
 prints its port, and ends when its standard input ends.
 """
 
@@ -43,10 +43,14 @@ class Counters:
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of a connection: reply bytes until it is closed, bytes a second; 0 is no limit."""
+    """The limits of a connection: reply bytes until it is closed, bytes a second; 0 is no limit.
+
+    `delay` is in seconds: of the connection, and of all that the client sends.
+    """
 
     cut: int = 0
     rate: int = 0
+    delay: float = 0
 
 
 class Pump:
@@ -90,9 +94,10 @@ def _serve(client: socket.socket, upstream: int, counters: Counters, limits: Lim
     pump = Pump(counters, limits)
     asking: threading.Thread | None = None
     with client, contextlib.suppress(OSError):
+        time.sleep(limits.delay)
         server = socket.create_connection(("127.0.0.1", upstream))
         with server:
-            asking = threading.Thread(target=_ask, args=(client, server), daemon=True)
+            asking = threading.Thread(target=_ask, args=(client, server, limits.delay), daemon=True)
             asking.start()
             with contextlib.suppress(OSError):
                 pump.run(server.fileno(), client.fileno())
@@ -103,14 +108,15 @@ def _serve(client: socket.socket, upstream: int, counters: Counters, limits: Lim
     counters.add(active=-1)
 
 
-def _ask(client: socket.socket, server: socket.socket) -> None:
+def _ask(client: socket.socket, server: socket.socket, delay: float) -> None:
     """Pass requests on until the client closes; after a cut, discard them."""
     open_ = True
     with contextlib.suppress(OSError):
         while asked := client.recv(1 << 16):
+            time.sleep(delay)
             try:
                 server.sendall(asked)
-            except OSError:  # noqa: PERF203 - keep reading, so that the client can close
+            except OSError:
                 open_ = False
     if open_:
         with contextlib.suppress(OSError):
@@ -126,11 +132,14 @@ def _accept(listening: socket.socket, *rest: object) -> None:
 
 def main() -> None:
     """Listen on a free port of loopback until standard input ends."""
-    upstream, cut, rate = int(sys.argv[1]), int(sys.argv[3]), int(sys.argv[4])
+    upstream, limits = (
+        int(sys.argv[1]),
+        Limits(int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])),
+    )
     with Path(sys.argv[2]).open("r+b") as file:
         counters = Counters(mmap.mmap(file.fileno(), struct.calcsize(LAYOUT)))
     listening = socket.create_server(("127.0.0.1", 0), backlog=64)
-    rest = (listening, upstream, counters, Limits(cut, rate))
+    rest = (listening, upstream, counters, limits)
     threading.Thread(target=_accept, args=rest, daemon=True).start()
     sys.stdout.write(f"{listening.getsockname()[1]}\n")
     sys.stdout.flush()

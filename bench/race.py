@@ -64,6 +64,7 @@ class Standing:
     contender: Contender
     laps: list[list[float]] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)  # seconds on all cores, a round each
+    served: list[float] = field(default_factory=list)  # the same of the server
     failure: str | None = None
 
     def row(self, name: str = "", *, lap: int | None = None, unit: str = "s") -> Row:
@@ -78,8 +79,13 @@ class Standing:
         return Row(name, "", [] if self.failure else values, self.failure)
 
 
-def race(contenders: Sequence[Contender], rounds: int) -> list[Standing]:
-    """Run each contender once a round, in rotating order; drop a contender that fails."""
+def race(
+    contenders: Sequence[Contender], rounds: int, server: Callable[[], float] = float
+) -> list[Standing]:
+    """Run each contender once a round, in rotating order; drop a contender that fails.
+
+    `server` returns the processor seconds of the server so far.
+    """
     standings = [Standing(contender) for contender in contenders]
     for standing in standings:
         if standing.contender.absent:
@@ -88,17 +94,17 @@ def race(contenders: Sequence[Contender], rounds: int) -> list[Standing]:
         turn = number % len(standings)
         for standing in [*standings[turn:], *standings[:turn]]:
             if not standing.failure and number < (standing.contender.rounds or rounds):
-                _run(standing, number)
+                _run(standing, number, server)
     return standings
 
 
-def _run(standing: Standing, number: int) -> None:
+def _run(standing: Standing, number: int, server: Callable[[], float]) -> None:
     contender = standing.contender
     try:
         contender.reset()
-        before = _processor()
+        before = _processor(), server()
         laps = list(contender.action())
-        used = _processor() - before
+        used, served = _processor() - before[0], server() - before[1]
         contender.verify()
         contender.reset()
     except FailedError as error:
@@ -107,6 +113,7 @@ def _run(standing: Standing, number: int) -> None:
     else:
         standing.laps.append(laps)
         standing.processor.append(used)
+        standing.served.append(served)
         shown = " + ".join(f"{lap:.3f}" for lap in laps[:4])
         log(f"  round {number + 1}: {contender.name}: {shown}")
 

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trustme
@@ -19,7 +20,6 @@ from bench.command import FailedError, bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _CONFIG = """
 {user}
@@ -53,8 +53,9 @@ _PATIENCE = 10.0  # seconds until a server must listen
 
 @dataclass(frozen=True)
 class Nginx:
-    """A running nginx: its ports on loopback, and the CA of its certificate."""
+    """A running nginx: its process, its ports on loopback, and the CA of its certificate."""
 
+    pid: int
     http: int
     https: int
     authority: Path
@@ -62,6 +63,12 @@ class Nginx:
     def url(self, name: str, *, tls: bool = False) -> str:
         """Return the address of a file."""
         return address(self.https if tls else self.http, name, tls=tls)
+
+    def processor(self) -> float:
+        """Return the processor seconds of all its workers so far; 0 where there is no /proc."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        workers = children.read_text(encoding="ascii").split() if children.exists() else []
+        return sum(map(_seconds, workers))
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,11 @@ class Proxy:
         return int(served), int(active)
 
 
+def _seconds(pid: str) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def address(port: int, name: str, *, tls: bool = False) -> str:
     """Return the address of a file on a port of loopback."""
     return f"http{'s' if tls else ''}://127.0.0.1:{port}/{name}"
@@ -107,15 +119,20 @@ def nginx(folder: Path, files: Path) -> Iterator[Nginx]:
     with _running(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         for port in (http, https):
             _wait_for(port, process)
-        yield Nginx(http, https, authority)
+        yield Nginx(process.pid, http, https, authority)
 
 
 @contextmanager
-def before(port: int, folder: Path, *, cut: int = 0, rate: int = 0) -> Iterator[Proxy]:
-    """Run a proxy in front of a port; a connection gets `cut` bytes, at `rate` bytes a second."""
+def before(
+    port: int, folder: Path, *, cut: int = 0, rate: int = 0, delay: float = 0
+) -> Iterator[Proxy]:
+    """Run a proxy in front of a port; a connection gets `cut` bytes, at `rate` bytes a second.
+
+    `delay` is the seconds of a round trip.
+    """
     counters = folder / f"counters-{time.monotonic_ns()}"
     counters.write_bytes(bytes(struct.calcsize(proxy.LAYOUT)))
-    given = [str(port), str(counters), str(cut), str(rate)]
+    given = [str(port), str(counters), str(cut), str(rate), str(delay)]
     words = bound([sys.executable, "-IS", str(proxy.__file__), *given])
     with _running(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         line = process.stdout.readline() if process.stdout else b""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench import rivals, servers
+from bench import floor, rivals, servers
 from bench.files import MIB
 from bench.race import Contender, Row, race
 from bench.report import Section, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench.lab import Lab
     from bench.race import Standing
     from bench.rivals import Scratch
@@ -32,7 +35,8 @@ def ratio(one: float | None, other: float | None) -> float | None:
 
 def single(lab: Lab) -> Section:
     """Download one large file at full speed, with every tool."""
-    rows = [standing.row() for standing in _raced(lab, tls=False)]
+    standings = _raced(lab, tls=False)
+    rows = [*(standing.row() for standing in standings.values()), _floor(standings)]
     medians = {row.name: row.median for row in rows}
     ours, bare = medians[rivals.OURS], medians[rivals.BARE]
     targets = [
@@ -46,8 +50,8 @@ def single(lab: Lab) -> Section:
 
 def over_tls(lab: Lab) -> Section:
     """Download the same file over TLS; measure the processor, too."""
-    standings = {standing.contender.name: standing for standing in _raced(lab, tls=True)}
-    rows = [standing.row() for standing in standings.values()]
+    standings = _raced(lab, tls=True)
+    rows = [*(standing.row() for standing in standings.values()), _floor(standings)]
     busy = [standings[name].busy() for name in (rivals.OURS, rivals.WGET, rivals.CURL)]
     medians = {row.name: row.median for row in rows}
     ours = medians[rivals.OURS]
@@ -63,27 +67,65 @@ def over_tls(lab: Lab) -> Section:
 _TLS = "Client and server share the cores for encryption; the server's seconds are not counted."
 
 
-def _raced(lab: Lab, *, tls: bool) -> list[Standing]:
-    file = lab.large
-    url = lab.nginx.url(file.name, tls=tls)
-    with lab.clone([(file, url)], tls=tls) as clone, lab.scratch(file, url, tls=tls) as scratch:
-        contenders = [rivals.ours(clone), *rivals.all_of(scratch), rivals.bare(file)]
-        return race(contenders, lab.plan.rounds)
+def _raced(
+    lab: Lab, *, tls: bool, rivals_of: Callable[[Scratch], list[Contender]] = rivals.all_of
+) -> dict[str, Standing]:
+    file, other = lab.large, lab.small(0)
+    url, small = (lab.nginx.url(each.name, tls=tls) for each in (file, other))
+    with ExitStack() as stack:
+        clone = stack.enter_context(lab.clone([(file, url)], tls=tls))
+        done = stack.enter_context(lab.clone([(other, small)], tls=tls))
+        scratch = stack.enter_context(lab.scratch(file, url, tls=tls))
+        contenders = [rivals.ours(clone), *rivals_of(scratch), rivals.bare(file)]
+        contenders.append(floor.nothing_to_do(done))
+        standings = race(contenders, lab.plan.rounds, lab.nginx.processor)
+    return {standing.contender.name: standing for standing in standings}
+
+
+def _floor(standings: dict[str, Standing]) -> Row:
+    return floor.row(standings[rivals.CURL], standings[floor.NOTHING])
 
 
 def throttled_tls(lab: Lab) -> Section:
     """Download one large file over TLS from a server that limits the rate of each connection."""
+    return _slowed("throttled_tls", lab, 0, 7.5)
+
+
+def distant(lab: Lab) -> Section:
+    """Do the same with a server that is far away."""
+    return _slowed("distant", lab, _FAR, 7)
+
+
+_FAR = 0.05  # seconds of a round trip
+
+
+def one_core(lab: Lab) -> Section:
+    """Download one large file over TLS with all tools on one core; the server may use every one."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})  # which the tools inherit
+    try:
+        standings = _raced(lab, tls=True, rivals_of=lambda s: [rivals.wget(s), rivals.curl(s)])
+    finally:
+        os.sched_setaffinity(0, cores)
+    rows = [standing.row() for standing in standings.values()]
+    title = f"{size(lab.large.size)}, unthrottled, over TLS, on one core"
+    return Section("one_core", title, rows, (), _RATIOS)
+
+
+def _slowed(key: str, lab: Lab, delay: float, least: float) -> Section:
     file, rate = lab.large, lab.plan.rate
-    with servers.before(lab.nginx.https, lab.base, rate=rate) as proxy:
+    with servers.before(lab.nginx.https, lab.base, rate=rate, delay=delay) as proxy:
         url = servers.address(proxy.port, file.name, tls=True)
         with lab.clone([(file, url)], tls=True) as clone, lab.scratch(file, url) as scratch:
             contenders = [rivals.ours(clone), replace(rivals.wget(scratch), rounds=1)]
             ours, wget = race(contenders, lab.plan.rounds)
     alone = replace(wget.row("wget alone", lap=0), checked="nothing")
     rows = [ours.row(), wget.row(), alone]
-    targets = [Target("wget alone / ours", ratio(alone.median, rows[0].median), 7.5, at_least=True)]
+    gain = ratio(alone.median, rows[0].median)
+    targets = [Target("wget alone / ours", gain, least, at_least=True)]
     title = f"{size(file.size)}, {rate / 1e6:g} MB/s per connection, over TLS"
-    return Section("throttled_tls", title, rows, targets, _RATIOS)
+    title += f", {delay * 1000:g} ms away" if delay else ""
+    return Section(key, title, rows, targets, _RATIOS)
 
 
 def throttled(lab: Lab) -> Section:

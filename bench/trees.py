@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench import files, rivals
+from bench import files, floor, rivals
 from bench.command import FailedError, empty
 from bench.race import Contender, race
 from bench.report import Section, Target
@@ -41,14 +41,14 @@ def batch(lab: Lab, *, tls: bool = False) -> Section:
             rivals.wget_each(scratch, served),
             rivals.aria2_list(scratch, served),
         ]
-        ours, wget, aria2 = race(contenders, lab.plan.rounds)
+        ours, wget, aria2 = race(contenders, lab.plan.rounds, lab.nginx.processor)
     alone, after = ours.row(lap=0), ours.row(f"dvc repro of all {len(served)}, after it", lap=1)
     stage = after.median / len(served) if after.median else None
     targets = [
         Target("ours / (wget && md5sum)", ratio(alone.median, wget.row().median), 0.5),
         Target("dvc repro after it, a stage", stage, 0.35, "s"),
     ]
-    rows = [alone, replace(after, checked=""), wget.row(), aria2.row()]
+    rows = [alone, replace(after, checked=""), wget.row(), aria2.row(), floor.row(wget)]
     return Section(
         f"batch{'_tls' * tls}", title, rows, targets, {"ours": alone.name, "wget": rows[2].name}
     )

@@ -35,8 +35,9 @@ def test_a_fresh_clone_is_told_where_to_start(
     """What is missing, how much room there is, and the two sets; nobody is asked."""
     facts, steps = shown(capsys)
 
-    assert re.fullmatch(r"0 of \d+ files, 0 B of ~?[\d.]+ .B", facts["models/"])
-    assert re.fullmatch(r"[\d.]+ .B free", facts["room"])
+    whole = r"~?[\d.]+ .B"
+    line = rf"0 of \d+ files, 0 B of {whole} here; {whole} to fetch; [\d.]+ .B free"
+    assert re.fullmatch(line, facts["models/"])
     assert facts["remote"].endswith("sam-pt-checkpoints.team (nothing was pushed there yet)")
     assert steps == ["fetch minimal", "fetch complete"]
     assert (world.requests, world.refused) == ([], [])
@@ -50,7 +51,7 @@ def test_a_complete_clone_is_ready_to_be_linked(complete: TestClone, capsys: Cap
 
     facts, steps = shown(capsys)
 
-    assert facts.keys() == {"models/", "room", "remote"}
+    assert facts.keys() == {"models/", "remote"}
     assert steps == ["link FOLDER"]
     assert complete.tree()
 

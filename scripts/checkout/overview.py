@@ -11,40 +11,55 @@ from scripts.catalogue.params import TREE
 from scripts.checkout import state
 from scripts.checkout.state import FileState, Place
 from scripts.console.progress import human
-from scripts.files.disk import existing
+from scripts.files.disk import disk_errors, existing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from scripts.checkout.clone import Clone
 
 _NEAR = {Place.CACHE: "in the cache", Place.TEAM: "in the team's remote"}
+_TOLD = (Place.UNVERIFIED, Place.MODIFIED, Place.REPINNED, Place.STRAY)
 _FIRST = "minimal"  # the set to start with, if there is one
 _MANY = 3  # names in one line
+_MUCH = 1e11  # bytes, of which nobody wants to know the hundredths of a GB
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The state of every file; `first` are the paths to start with; free room in bytes."""
+    """The state of every file; `first` are the paths to start with; free room in bytes.
 
-    states: list[FileState]
+    `asked` are the words of a user who wants to know of some files only.
+    """
+
+    states: Sequence[FileState]
     first: Collection[str]
     free: int
     remote: str
     url: str | None
+    asked: Sequence[str] = ()
+
+    @property
+    def sum(self) -> str:
+        """How much is here and how much is not: the first line of every view."""
+        every = [one for one in self.states if one.place is not Place.STRAY]
+        lacking = [one for one in every if not one.is_there]
+        parts = [f"{state.here(every)} here"]
+        parts += [f"{state.total(lacking).shown} to fetch"] if lacking else []
+        parts += [f"{len(stray)} stray"] if (stray := self._at(Place.STRAY)) else []
+        free = f"{self.free / 1e9:.0f} GB" if self.free >= _MUCH else human(self.free)
+        return "; ".join([*parts, f"{free} free"])
 
     def lines(self) -> Iterator[str]:
         """Yield what a person reads, but for the next steps."""
-        there, every = [one for one in self.states if one.is_there], state.total(self.states)
-        size, whole = state.total(there), state.shown(every.size, estimated=every.estimated)
-        yield f"{TREE + '/':<8}  {len(there)} of {every.files} files, {human(size.size)} of {whole}"
-        for place in (Place.UNVERIFIED, Place.MODIFIED, Place.REPINNED):
+        yield f"{TREE + '/':<8}  {self.sum}"
+        for place in _TOLD:
             if found := self._at(place):
-                yield f"{'':<8}  {place.value}: {_names(found)}"
+                yield f"{'':<8}  {place.word}: {_names(found)}"
         near = [f"{state.total(at)} {where}" for p, where in _NEAR.items() if (at := self._at(p))]
-        if missing := [one for one in self.states if one.place in (*_NEAR, Place.MISSING)]:
+        if near:
+            missing = [one for one in self.states if one.place in (*_NEAR, Place.MISSING)]
             yield f"missing   {'; '.join([str(state.total(missing)), *near])}"
-        yield f"room      {human(self.free)} free"
         yield f"remote    {self._remote()}"
 
     def steps(self) -> dict[str, str]:
@@ -54,11 +69,14 @@ class Overview:
         if old := self._at(Place.REPINNED):
             return {f"fetch {_entries(old)}": "get what is pinned now"}
         steps = {}
-        lacking = [one for one in self.states if not one.is_there]
+        lacking = [one for one in self.states if not (one.is_there or one.place is Place.STRAY)]
+        if lacking and self.asked:
+            return {f"fetch {' '.join(self.asked)}": f"get what is missing: {state.total(lacking)}"}
         if least := [one for one in lacking if one.path in self.first]:
             steps[f"fetch {_FIRST}"] = f"get the files to start with: {state.total(least)}"
-        elif self._at(Place.UNVERIFIED):
-            steps["verify"] = "check the files that were not verified"
+        elif unread := self._at(Place.UNVERIFIED):
+            names = f" {_entries(unread)}" if self.asked else ""
+            steps[f"verify{names}"] = "check the files that were not verified"
         else:
             steps["link FOLDER"] = "let another checkout use these files"
         if len(lacking) > len(least):
@@ -84,16 +102,23 @@ class Overview:
 
 def take(clone: Clone) -> Overview:
     """Return the overview of a clone; no request is sent. Raises CatalogueError or DiskError."""
-    states = state.read(clone, clone.catalogue.published.values())
-    free = shutil.disk_usage(existing(clone.root / TREE)).free
+    entries = clone.catalogue.published.values()
+    return of(clone, [*state.read(clone, entries), *state.strays(clone)])
+
+
+def of(clone: Clone, states: Sequence[FileState], asked: Sequence[str] = ()) -> Overview:
+    """Return the overview of states that are known; raise DiskError."""
+    path = existing(clone.root / TREE)
+    with disk_errors(path):
+        free = shutil.disk_usage(path).free
     objects, first = clone.cache.objects, clone.catalogue.sets.get(_FIRST, ())
-    return Overview(states, first, free, objects.name, objects.url)
+    return Overview(states, first, free, objects.name, objects.url, asked)
 
 
-def _entries(found: list[FileState]) -> str:
+def _entries(found: Sequence[FileState]) -> str:
     return " ".join(dict.fromkeys(one.entry for one in found))
 
 
-def _names(found: list[FileState]) -> str:
+def _names(found: Sequence[FileState]) -> str:
     shown = ", ".join(Path(one.path).name for one in found[:_MANY])
     return f"{shown} and {len(found) - _MANY} more" if len(found) > _MANY else shown

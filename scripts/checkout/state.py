@@ -146,6 +146,19 @@ def total(states: Iterable[FileState]) -> Total:
     return Total(len(found), sum(state.size or 0 for state in found), guessed)
 
 
+def here(states: Iterable[FileState]) -> str:
+    """Return how much of some files is here, such as `2 of 25 files, 2.67 of ~9.99 GB`."""
+    found = list(states)
+    there = [state for state in found if state.is_there]
+    whole, part = total(found), human(total(there).size)
+    number, unit = part.split()
+    same = whole.shown.endswith(f" {unit}")
+    size = (
+        f"{number if same else part} of {whole.shown}" if len(there) < len(found) else whole.shown
+    )
+    return f"{len(there)} of {counted(len(found))}, {size}"
+
+
 def shown(size: int | None, *, estimated: bool = False) -> str:
     """Return a size in bytes as users read it: `~` marks an estimate, `?` is unknown."""
     return "?" if size is None else f"{'~' * estimated}{human(size)}"

@@ -24,3 +24,8 @@ def show(text: str, *, crop: bool = False) -> None:
     # NO_COLOR and TERM=dumb are respected.
     more = {"no_wrap": True, "overflow": "ellipsis"} if crop else {"soft_wrap": True}
     Console(highlight=False).print(painted, **more)
+
+
+def printable(text: str) -> str:
+    """Return a text whose control characters, tabs and line breaks are shown as escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator, Mapping
 
+    from scripts.download.responses import Arrived
+
 _REDIRECTS = 10
 _PROXIES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 # A tunnel on this machine may give every name an address of this network, and resolve it itself.
@@ -162,11 +164,11 @@ class Connections(HTTPAdapter):
         self,
         most: int,
         context: ssl.SSLContext | None = None,
-        arrived: Callable[[int], object] = lambda _: None,
+        arrived: Arrived = lambda *_: None,
     ) -> None:
         """Keep up to `most` idle connections per host; `context` is the result of trust().
 
-        `arrived` is called with the number of bytes of a body, whenever some have come.
+        `arrived` is called for each read of a body.
         """
         self._context, self._arrived = context, arrived
         # Refuse names that resolve to a private address; behind a proxy, the proxy resolves them.

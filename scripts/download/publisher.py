@@ -102,7 +102,8 @@ class Publisher:
             context = context or trust()
         limits = limits or TransferLimits(Network())
         self._pace = Pace(limits, self.host, self.interrupt)
-        self._connections = Connections(connections, context, self._pace.arrived)
+        self._line = limits.line
+        self._connections = Connections(connections, context, self._arrived)
         self._session = Session(url, (min(_CONNECT, timeout), timeout))
         self._session.mount("https://", self._connections)
         self._session.mount("http://", self._connections)
@@ -155,6 +156,10 @@ class Publisher:
         self._pace.close()
         self._connections.abort()
         self._session.close()
+
+    def _arrived(self, size: int, waiting: int) -> None:
+        self._pace.arrived(size)
+        self._line.count(size, waiting)
 
     def _get(self, headers: Mapping[str, str]) -> requests.Response:
         """Request the last redirect target; if that fails, follow the redirects again."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import SourceError, TransientError
-from scripts.download.processor import PAUSE, is_busy
+from scripts.download.line import PAUSE
 from scripts.download.publisher import RangeError
 from scripts.download.retries import Retries
 from scripts.files.digests import Hashing
@@ -96,10 +96,15 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
         More connections than that would only compete for the processor; or for a slow line.
         """
         with self._start_lock:  # one worker after another
-            while is_busy(self._done.wait) or self._unhashed > _BACKLOG or self._line_is_slow():
-                if self._done.is_set():
+            self._done.wait(PAUSE)
+            while self._is_ahead or self._unhashed > _BACKLOG or self._line_is_slow():
+                if self._done.wait(PAUSE):
                     return
             self._open += 1
+
+    @property
+    def _is_ahead(self) -> bool:
+        return self._limits.line.is_ahead
 
     @property
     def _unhashed(self) -> int:
@@ -122,13 +127,13 @@ class RangeDownload(AbstractContextManager["RangeDownload"]):
                     retries.spend(error, moved=moved or self._part.missing(number) < missing)
                     moved = False
             if patient:
-                self._wait_for_hash()
+                self._make_way()
             number = self._part.take()
         self._done.set()
 
-    def _wait_for_hash(self) -> None:
-        """Leave the processor to the hash, which would run alone at the end, if it is behind."""
-        while self._unhashed > _HOLD and not self._done.wait(PAUSE):
+    def _make_way(self) -> None:
+        """Leave the processor to the first thread, or to the hash, which would be late."""
+        while (self._is_ahead or self._unhashed > _HOLD) and not self._done.wait(PAUSE):
             pass
 
     def _download(self, number: int) -> None:

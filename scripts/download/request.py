@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import ContentError
 from scripts.download import partial
-from scripts.download.processor import is_busy
+from scripts.download.line import PAUSE, Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ class TransferLimits:
         self.network = network
         self.slots = threading.Semaphore(network.connections)
         self.files = 0  # that are being downloaded
+        self.line = Line()
         self._lock, self._turn = threading.Lock(), threading.Lock()
 
     @property
@@ -40,11 +42,13 @@ class TransferLimits:
     def one_more_file(self) -> Iterator[None]:
         """Count a file as long as it is being downloaded.
 
-        It waits while those before it keep the processor busy: then the line is not what is slow.
+        It waits while those before it have more than they can read.
         """
         with self._turn:
-            while self.files and is_busy():
-                pass
+            while self.files:
+                time.sleep(PAUSE)
+                if not self.line.is_ahead:
+                    break
             with self._lock:
                 self.files += 1
         try:

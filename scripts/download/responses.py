@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import io
+import termios
 import time
+from array import array
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+    # Called with the number of bytes that a read brings, and how many had come before it.
+    Arrived = Callable[[int, int], object]
 
 _COLLECT = 0.5  # seconds for one piece; bytes of a slow line are counted as they arrive
 
@@ -21,8 +28,8 @@ class Response(http.client.HTTPResponse):
     each of them costs ten calls of Python functions.
     """
 
-    def __init__(self, sock: socket.socket, arrived: Callable[[int], object], **more: Any) -> None:  # noqa: ANN401 - as in http.client
-        """Call `arrived` with the number of bytes of the body that each read brings."""
+    def __init__(self, sock: socket.socket, arrived: Arrived, **more: Any) -> None:  # noqa: ANN401 - as in http.client
+        """Call `arrived` for each read of the body."""
         super().__init__(sock, **more)
         self._socket, self._arrived = sock, arrived
         self._drained = False  # whether the file object has passed on what came with the headers
@@ -32,8 +39,9 @@ class Response(http.client.HTTPResponse):
         if not amt or self.fp is None:
             return super().read(amt)
         buffer = bytearray(amt if self.length is None else min(amt, self.length))
+        waiting = self._waiting()
         got = self._fill(memoryview(buffer))
-        self._arrived(got)
+        self._arrived(got, waiting)
         if self.length is not None:
             self.length -= got
             if not got or not self.length:
@@ -44,8 +52,15 @@ class Response(http.client.HTTPResponse):
     def read1(self, n: int = -1) -> bytes:
         """Return what one read of the file object gives, as http.client does."""
         piece = super().read1(n)
-        self._arrived(len(piece))
+        self._arrived(len(piece), 0)
         return piece
+
+    def _waiting(self) -> int:
+        """Return how many bytes of the connection have come, but are not read yet."""
+        size = array("i", [0])
+        with suppress(OSError, ValueError):  # closed meanwhile
+            fcntl.ioctl(self._socket, termios.FIONREAD, size)
+        return size[0]
 
     def _fill(self, view: memoryview) -> int:
         """Read until the view is full; return how many bytes came before an end or an error."""

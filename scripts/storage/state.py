@@ -114,7 +114,9 @@ def _open(folder: Path) -> sqlite3.Connection:
         from dvc_data.hashfile.cache import Cache  # noqa: PLC0415 - before DVC's first command
 
         Cache(str(folder), timeout=_PATIENCE).close()
-    return sqlite3.connect(path, _PATIENCE, isolation_level=None, check_same_thread=False)
+    opened = sqlite3.connect(path, _PATIENCE, isolation_level=None, check_same_thread=False)
+    opened.execute("PRAGMA synchronous = NORMAL")  # as DVC does: a lost row is hashed again
+    return opened
 
 
 def _token(found: os.stat_result) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scripts.console.errors import DiskError
 from scripts.console.progress import counted, human
+from scripts.storage.remote import Remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from scripts.catalogue.pins import Pin
     from scripts.storage.cache import Cache
-    from scripts.storage.remote import Remote, RemoteObject
+    from scripts.storage.remote import RemoteObject
 
 _RIGHT = {True: "yes", False: "no", None: "unknown"}
 _SHOWN = 3  # broken files; more would not fit a screen
@@ -99,6 +102,13 @@ def survey(pins: Mapping[str, Pin], cache: Cache, remote: Remote, *, read: bool)
     if link == "copy":
         link += ": every file takes its space twice"
     return Survey(remote.name, remote.url, *rights, remote.verify, link, files, absent)
+
+
+def held(root: Path, pins: Mapping[str, Pin]) -> set[str]:
+    """Return the paths of the pinned files that the team's remote has; raise RemoteError."""
+    with closing(Remote(root, None)) as remote:
+        remote.expect_folder()
+        return {item.path for item in remote.look(pins) if not item.broken}
 
 
 def _bytes(files: list[RemoteObject]) -> int:

@@ -250,15 +250,14 @@ def test_a_page_of_a_broken_clone_says_what_is_wrong(
     assert len(read.document()["files"]) == 16
 
 
-def test_an_unreadable_file_is_named(clone: TestClone, capsys: Capture) -> None:
-    """The rest of the page is as ever."""
+def test_what_is_no_file_is_not_scanned(clone: TestClone) -> None:
+    """A FIFO in the place of a file would make a reader wait."""
     (clone.root / PATH).parent.mkdir(parents=True)
     os.mkfifo(clone.root / PATH)
 
-    read = made(code=2)
+    file = document(clone)["files"][0]
 
-    assert f"{PATH}: " in capsys.readouterr().err
-    assert len(read.document()["files"]) == 16
+    assert (file["path"], file["place"], file["scan"]) == (PATH, "modified", None)
 
 
 def test_without_a_catalogue_no_page_is_written(clone: TestClone, capsys: Capture) -> None:
@@ -323,7 +322,7 @@ def test_only_a_public_address_is_told(tmp_path: Path, origin: str, expected: st
 
 def test_commands_can_be_pasted_into_a_shell() -> None:
     """Whatever the file is called; without an address there is a word for one."""
-    row = Row("models/a/it's $HOME.pth", "it", "a", None, False, Place.MISSING, False)  # noqa: FBT003
+    row = Row("models/a/it's $HOME.pth", "it", Place.MISSING)
 
     found = repository.commands(row, None)
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
 
 from scripts.catalogue.params import Network
-from scripts.download import request
+from scripts.download.line import PAUSE, Line
 from scripts.download.request import TransferLimits
 
-if TYPE_CHECKING:
-    import pytest
+
+class Full(Line):
+    """A line that is ahead until it is told otherwise."""
+
+    is_ahead = True
 
 
-def test_a_file_waits_while_those_before_it_keep_the_processor_busy(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The first one does not wait: somebody else may be what keeps it busy."""
-    answers, limits = [False, True, True], TransferLimits(Network())
-    monkeypatch.setattr(request, "is_busy", answers.pop)
+def test_a_file_waits_while_those_before_it_have_more_than_they_can_read() -> None:
+    """The first one does not ask."""
+    limits, begun, full = TransferLimits(Network()), threading.Event(), Full()
+    limits.line = full
 
-    with limits.one_more_file():
-        assert len(answers) == 3
+    def begin() -> None:
         with limits.one_more_file():
-            assert (limits.files, answers) == (2, [])
+            begun.set()
+
+    second = threading.Thread(target=begin)
+    with limits.one_more_file():
+        second.start()
+        assert not begun.wait(PAUSE * 5)
+        full.is_ahead = False
+        assert begun.wait(10)
+    second.join()

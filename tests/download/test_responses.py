@@ -36,7 +36,7 @@ def answered(send: Callable[[socket.socket], object]) -> Iterator[tuple[Response
         thread.start()
         counted: list[int] = []
         with socket.create_connection(server.getsockname(), timeout=10) as opened:
-            response = Response(opened, counted.append, method="GET")
+            response = Response(opened, lambda size, _: counted.append(size), method="GET")
             response.begin()
             yield response, counted
         thread.join()
@@ -156,3 +156,20 @@ def test_every_kind_of_length_is_read(head: bytes, body: bytes) -> None:
         assert counted
     with answered(send) as (response, _):
         assert response.read() == b"abcdefgh"
+
+
+def test_it_says_how_many_bytes_had_come_before_a_read() -> None:
+    """Whether the network or the reader is slow."""
+    ours, peer = socket.socketpair()
+    found: list[tuple[int, int]] = []
+    with ours, peer:
+        response = Response(ours, lambda *counts: found.append(counts), method="GET")
+        peer.sendall(HEAD % 40_000)
+        response.begin()
+        peer.sendall(DATA[:30_000])
+        response.read(20_000)
+        response.read(10_000)
+        threading.Timer(0.05, peer.sendall, [DATA[30_000:40_000]]).start()
+        response.read(10_000)
+
+    assert found == [(20_000, 30_000), (10_000, 10_000), (10_000, 0)]

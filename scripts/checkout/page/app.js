@@ -37,7 +37,7 @@
 
   // Details of a file
   const scanned = (scan) => {
-    if (!scan) return page.public ? null : "not scanned: the file is not here";
+    if (!scan) return page.public ? null : "not scanned: the file is not here, or cannot be read";
     const mode = { true: `; allowed by weights_only of torch ${scan.torch}`, false: `; refused by weights_only of torch ${scan.torch}` };
     const lines = scan.rows.length ? scan.rows : scan.imports;
     return [

@@ -15,7 +15,7 @@ from scripts.catalogue.lock import LOCK, SEAL
 from scripts.catalogue.stages import Stage
 from scripts.checkout import looks, rows, served, state
 from scripts.checkout.page import repository
-from scripts.checkout.state import Place, shown
+from scripts.checkout.state import Place
 from scripts.console.errors import CatalogueError, DiskError
 from scripts.pickles import screening
 from scripts.pickles.weights_only import TORCH
@@ -106,7 +106,7 @@ class _Reader:
         return [
             row.as_json()
             | ({"place": None} if self._public else {})
-            | {"name": row.name, "shown": shown(row.size, estimated=row.estimated)}
+            | {"name": row.name, "shown": row.shown}
             | {"scan": self._scan(row, allowed), "commands": repository.commands(row, where)}
             for row in self._rows
         ]
@@ -120,8 +120,7 @@ class _Reader:
             path = self._clone.cache.object(str(row.md5))
         try:
             found = screening.screen(path, allowed[row.path])
-        except DiskError as error:
-            self.faults.append(CatalogueError(row.path, [error.what]))
+        except DiskError:
             return None
         return asdict(found) | {"verdict": found.verdict, "rows": found.rows, "torch": TORCH}
 
@@ -180,15 +179,14 @@ class _Reader:
 def summed(found: Iterable[Row]) -> dict[str, Any]:
     """Return how many files of the catalogue there are and are here, and their sizes in words."""
     own = [row for row in found if row.entry]
-    here = [row for row in own if row.place in (Place.IN_PLACE, Place.UNVERIFIED)]
-    guessed = any(row.estimated or row.size is None for row in own)
-    whole, there = (sum(row.size or 0 for row in part) for part in (own, here))
+    whole, here = state.total(own), state.total(row for row in own if row.is_there)
+    left = state.total(row for row in own if not row.is_there)
     return {
-        "files": len(own),
-        "here": len(here),
-        "size": shown(whole, estimated=guessed),
-        "size_here": shown(there),
-        "left": shown(whole - there, estimated=guessed),
+        "files": whole.files,
+        "here": here.files,
+        "size": whole.shown,
+        "size_here": here.shown,
+        "left": left.shown,
     }
 
 
