@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 from collections import Counter
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from dvc.repo import Repo
 
 from scripts import fetch, page
@@ -26,6 +28,8 @@ from scripts.checkout.clone import Clone
 from scripts.checkout.page import data, html, picture, pipeline, repository, treemap
 from scripts.checkout.rows import Row
 from scripts.checkout.state import Place
+from scripts.console import dispatch
+from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -430,3 +434,17 @@ def test_a_family_of_many_stages_names_the_first() -> None:
     assert listed[0] is not None
     assert listed[0].endswith("fetch@5, and 14 more → use")
     assert len(list(pipeline.svg([]).iter("text"))) == 0
+
+
+def test_the_workflow_that_publishes_is_pinned() -> None:
+    """Every action by its commit; every command is one that there is."""
+    text = (REPOSITORY / "docs/publish-page.md").read_text(encoding="utf-8")
+    workflow = text.partition("```yaml\n")[2].partition("```")[0]
+    steps = [step for job in yaml.safe_load(workflow)["jobs"].values() for step in job["steps"]]
+
+    uses = [step["uses"] for step in steps if "uses" in step]
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each) for each in uses)
+    assert all(f"{each} # v" in workflow for each in uses)
+    for words in (step["run"].split() for step in steps if "run" in step):
+        assert words[0] == "./checkpoints"
+        dispatch.parser_of(words[1]).parse_args(words[2:])
