@@ -214,9 +214,9 @@ def test_the_picture_shows_the_first_fetch(clone: TestClone) -> None:
     """Files of the first set are in place; without such a set, all are."""
     found = document(clone, public=True)
 
-    assert page.main(["--picture", "docs/page.svg"]) == 0
+    assert page.main(["--picture", "page.svg"]) == 0
 
-    drawn = (clone.root / "docs/page.svg").read_text()
+    drawn = (clone.root / "page.svg").read_text()
     assert drawn.count("cell state-in-place") == 2
     assert "after `./checkpoints fetch minimal`, 2 are in place" in drawn
     assert " href=" not in drawn
@@ -277,7 +277,10 @@ def test_without_a_catalogue_no_page_is_written(clone: TestClone, capsys: Captur
 
 
 def test_a_page_that_cannot_be_written_is_a_fault(clone: TestClone, capsys: Capture) -> None:
-    """Exit code 1, and why."""
+    """Exit code 1, and why; a device stays one."""
+    assert page.main(["--output", "/dev/null"]) == 0
+    assert Path("/dev/null").is_char_device()
+    capsys.readouterr()
     assert page.main(["--output", "params.yaml/page.html"]) == 1
     assert page.main(["--output", str(clone.root)]) == 1
     assert capsys.readouterr().err.count("error: ") == 2
