@@ -117,6 +117,13 @@
     history.replaceState(null, "", `#${encodeURI(path)}`);
   };
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  // Not on the drawing itself: Chromium lets the keyboard stop at one that listens to the focus.
+  document.querySelector(".maps").addEventListener("focusin", ({ target }) => {
+    for (const cell of target.closest("svg").querySelectorAll("a.cell")) {
+      cell.setAttribute("tabindex", cell === target ? "0" : "-1");
+    }
+    tell(target.dataset.path);
+  });
   for (const map of document.querySelectorAll("svg.treemap")) {
     const own = [...map.querySelectorAll("a.cell")];
     own.forEach((cell, at) => cell.setAttribute("tabindex", at ? "-1" : "0"));
@@ -127,10 +134,6 @@
     map.addEventListener("pointerover", (event) => {
       const cell = event.target.closest("a.cell");
       if (cell) tell(cell.dataset.path);
-    });
-    map.addEventListener("focusin", (event) => {
-      own.forEach((cell) => cell.setAttribute("tabindex", cell === event.target ? "0" : "-1"));
-      if (event.target.dataset.path) tell(event.target.dataset.path);
     });
     map.addEventListener("keydown", (event) => {
       if (!(event.key in step)) return;
