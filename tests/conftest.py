@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.page import SCREENSHOTS
 from tests.world import World
 from tests.world import clones as making
 from tests.world.bucket import Bucket
@@ -29,6 +30,13 @@ for name in ("VENV", "PYTHON", "MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAG
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 SCALE = 10_000  # the synthetic files are so much smaller than the real ones
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the pictures of the page are, if this run took some."""
+    passed = terminalreporter.getreports("passed")
+    if any(each.nodeid.startswith("tests/page/test_looks") for each in passed):
+        terminalreporter.write_line(f"pictures of the page: {SCREENSHOTS}")
 
 
 @pytest.fixture
