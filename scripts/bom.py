@@ -16,7 +16,7 @@ from scripts.checkout import journal
 from scripts.console.command import command, parser, path
 from scripts.console.errors import UsageError
 from scripts.console.progress import note, say
-from scripts.files.disk import disk_errors, replace
+from scripts.files.disk import write
 
 _EXAMPLES = {"": "print it", "--output bom.json": "write it to a file"}
 
@@ -34,7 +34,7 @@ def main(argv: list[str] | None) -> None:
     if output is None:
         say(text.removesuffix("\n"))
         return
-    _write(output, text.encode())
+    write(output, text.encode())
     note(f"wrote {output}")
 
 
@@ -48,15 +48,6 @@ def _time() -> str | None:
     except (ValueError, OverflowError, OSError) as error:
         what = f"SOURCE_DATE_EPOCH is {text!r:.40}"
         raise UsageError(what, "It is a whole number of seconds since 1970.") from error
-
-
-def _write(output: Path, data: bytes) -> None:
-    """Write a file in one step, through a link to one; into a pipe or a device as it takes it."""
-    with disk_errors(output):
-        if output.is_file() or not output.exists():
-            replace(Path(os.path.realpath(output)), data)
-        else:
-            output.write_bytes(data)
 
 
 if __name__ == "__main__":

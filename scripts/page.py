@@ -15,7 +15,7 @@ from scripts.checkout.page import data, html, picture
 from scripts.console.command import command, parser, path
 from scripts.console.errors import UsageError
 from scripts.console.progress import counted, note
-from scripts.files.disk import disk_errors, replace
+from scripts.files.disk import disk_errors, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,7 @@ _DEFAULT = Path("site/index.html")
 _OUTPUT = f"write the page to FILE; default: {_DEFAULT}"
 _PUBLIC = "leave out what is true of this machine alone: for a page that others read"
 _PICTURE = "also draw the catalogue, as an SVG that is the same in every clone"
+_SHOWN = 10  # faults in a message; the page has them all
 _STEP = "Next: ./checkpoints doctor"
 _EXITS = {0: "the page is complete", 1: "it could not be written"}
 _EXAMPLES = {"": f"write {_DEFAULT}", "--output /srv/www/index.html": "write it to another file"}
@@ -43,28 +44,26 @@ def main(argv: Sequence[str] | None) -> None:
     output: Path = given.output
     clone, faults = Clone.examined(Path.cwd())
     made = data.collect(clone, faults, public=given.public)
-    _write(output, html.render(made.document, made.stages))
+    if output == _DEFAULT:
+        with disk_errors(output.parent):
+            output.parent.mkdir(exist_ok=True)
+    write(output, html.render(made.document, made.stages).encode())
     if given.picture:
         public = made if given.public else data.collect(clone, faults, public=True)
-        _write(given.picture, picture.render(public.document))
+        write(given.picture, picture.render(public.document).encode())
     _fail(made, output)
     note(f"wrote {output}")
-
-
-def _write(output: Path, text: str) -> None:
-    """Write a file in one step, and the folder for it; raise DiskError."""
-    with disk_errors(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        replace(output, text.encode())
 
 
 def _fail(made: Page, output: Path) -> None:
     """Raise UsageError if a part of the page is not there."""
     if made.faults:
         lines = [f"{each.where}: {fault}" for each in made.faults for fault in each.faults]
+        more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
         steps = [step for each in made.faults for step in each.steps]
         what = f"the page is not complete: {counted(len(lines), 'fault')}"
-        raise UsageError(what, *lines, f"{output} was written, and says so.", *(steps or [_STEP]))
+        shown = [*lines[:_SHOWN], *more, f"{output} was written, and says so."]
+        raise UsageError(what, *shown, *(steps or [_STEP]))
 
 
 if __name__ == "__main__":

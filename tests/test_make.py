@@ -16,7 +16,7 @@ from tests.world.clones import REPOSITORY
 if TYPE_CHECKING:
     from pathlib import Path
 
-TARGETS = ["minimal", "complete", "demo", "bench", "scale", "torture", "coverage", "test"]
+TARGETS = ["minimal", "complete", "page", "demo", "bench", "scale", "torture", "coverage", "test"]
 
 
 def make(folder: Path, *words: str, **more: str) -> str:

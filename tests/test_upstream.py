@@ -11,6 +11,7 @@ import pytest
 
 from scripts import fetch, upstream
 from scripts.catalogue import sources
+from scripts.checkout import looks
 from scripts.curation import drift
 from scripts.download import headers
 from tests.download.transfers import HOST, NAME, PATH, URL, md5, pin
@@ -77,6 +78,8 @@ def test_headers_alone_tell_what_is_known(clone: TestClone, world: World, capsys
     assert {request.method for request in world.requests} == {"HEAD"}
     assert (world.served(), world.refused) == (0, [])
     assert clone.run("git", "status", "--short").stdout == before
+    remembered = {url: look.state for url, look in looks.recall(clone.root).items()}
+    assert remembered == {row["recorded"]["url"]: row["state"] for row in seen.rows.values()}
 
 
 def test_what_was_recorded_is_compared(clone: TestClone, capsys: Capture) -> None:

@@ -88,6 +88,18 @@ def _mode(path: Path) -> int | None:
         raise
 
 
+def write(path: Path, data: bytes) -> None:
+    """Write a result where a user wants it; raise DiskError.
+
+    A file is written in one step, through a link to one; a pipe or a device takes it as it can.
+    """
+    with disk_errors(path):
+        if path.is_file() or not path.exists():
+            replace(Path(os.path.realpath(path)), data)
+        else:
+            path.write_bytes(data)
+
+
 def replace(path: Path, data: bytes) -> None:
     """Write a file in one step; raise DiskError and leave it unchanged if that fails."""
     fresh = unfinished(path, os.getpid())

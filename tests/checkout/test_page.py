@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 from collections import Counter
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from dvc.repo import Repo
 
 from scripts import fetch, page
@@ -26,6 +28,8 @@ from scripts.checkout.clone import Clone
 from scripts.checkout.page import data, html, picture, pipeline, repository, treemap
 from scripts.checkout.rows import Row
 from scripts.checkout.state import Place
+from scripts.console import dispatch
+from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,9 +214,9 @@ def test_the_picture_shows_the_first_fetch(clone: TestClone) -> None:
     """Files of the first set are in place; without such a set, all are."""
     found = document(clone, public=True)
 
-    assert page.main(["--picture", "docs/page.svg"]) == 0
+    assert page.main(["--picture", "page.svg"]) == 0
 
-    drawn = (clone.root / "docs/page.svg").read_text()
+    drawn = (clone.root / "page.svg").read_text()
     assert drawn.count("cell state-in-place") == 2
     assert "after `./checkpoints fetch minimal`, 2 are in place" in drawn
     assert " href=" not in drawn
@@ -273,7 +277,10 @@ def test_without_a_catalogue_no_page_is_written(clone: TestClone, capsys: Captur
 
 
 def test_a_page_that_cannot_be_written_is_a_fault(clone: TestClone, capsys: Capture) -> None:
-    """Exit code 1, and why."""
+    """Exit code 1, and why; a device stays one."""
+    assert page.main(["--output", "/dev/null"]) == 0
+    assert Path("/dev/null").is_char_device()
+    capsys.readouterr()
     assert page.main(["--output", "params.yaml/page.html"]) == 1
     assert page.main(["--output", str(clone.root)]) == 1
     assert capsys.readouterr().err.count("error: ") == 2
@@ -430,3 +437,17 @@ def test_a_family_of_many_stages_names_the_first() -> None:
     assert listed[0] is not None
     assert listed[0].endswith("fetch@5, and 14 more → use")
     assert len(list(pipeline.svg([]).iter("text"))) == 0
+
+
+def test_the_workflow_that_publishes_is_pinned() -> None:
+    """Every action by its commit; every command is one that there is."""
+    text = (REPOSITORY / "docs/publish-page.md").read_text(encoding="utf-8")
+    workflow = text.partition("```yaml\n")[2].partition("```")[0]
+    steps = [step for job in yaml.safe_load(workflow)["jobs"].values() for step in job["steps"]]
+
+    uses = [step["uses"] for step in steps if "uses" in step]
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each) for each in uses)
+    assert all(f"{each} # v" in workflow for each in uses)
+    for words in (step["run"].split() for step in steps if "run" in step):
+        assert words[0] == "./checkpoints"
+        dispatch.parser_of(words[1]).parse_args(words[2:])

@@ -51,6 +51,7 @@ def render(document: dict[str, Any], stages: Sequence[Stage] = ()) -> str:
         "count": html.escape(count(files)),
         "pipeline": markup(pipeline.svg(stages)),
         "outline": markup(pipeline.outline(stages)),
+        "unseen": markup(*_unseen(document["sources"])),
         "sources": markup(*map(_source, document["sources"])),
         "changes": markup(*map(_change, document["changes"])),
         "seal": markup(*_seal(document)),
@@ -178,11 +179,17 @@ def _moment(time: str) -> Element:
     return node("time", time[:16].replace("T", " "), datetime=time)
 
 
+def _unseen(sources: Sequence[dict[str, Any]]) -> Iterator[Element]:
+    if never := sum(not source["seen"] for source in sources):
+        words = f"{never} of {len(sources)} were not asked yet. To ask them: "
+        yield node("p", words, node("code", "./checkpoints upstream"), class_="hint")
+
+
 def _source(source: dict[str, Any]) -> Element:
-    seen = source["seen"] or {"state": "never", "why": "nobody has looked from here"}
+    seen = source["seen"] or {"state": "", "why": ""}
     when = _moment(seen["time"]) if source["seen"] else "never"
     changed = seen["state"] in _DRIFTED
-    mirrors = f", {len(source['mirrors'])} mirrors" if source["mirrors"] else ""
+    mirrors = f", {counted(len(source['mirrors']), 'mirror')}" if source["mirrors"] else ""
     return node(
         "tr",
         node("th", source["entry"], scope="row"),
