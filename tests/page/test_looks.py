@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.page import SCREENSHOTS
+from tests.page.test_access import pale
 from tests.page.view import NARROW, VIT_B, VIT_L
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def test_a_printer_gets_the_table(view: View) -> None:
     assert {view.files[path]["family"] for path in rows} == {"sam"}
     assert view.tab.run(f"{CONTROLS}.some(each => each.checkVisibility())") is False
     assert view.tab.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert pale(view.tab) == []
     SCREENSHOTS.mkdir(exist_ok=True)
     (SCREENSHOTS / "page.pdf").write_bytes(view.tab.pdf())
 
