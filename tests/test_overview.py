@@ -38,7 +38,7 @@ def test_a_fresh_clone_is_told_where_to_start(
     whole = r"~?[\d.]+ .B"
     line = rf"0 of \d+ files, 0 B of {whole} here; {whole} to fetch; [\d.]+ .B free"
     assert re.fullmatch(line, facts["models/"])
-    assert facts["remote"].endswith("sam-pt-checkpoints.team (nothing was pushed there yet)")
+    assert facts["remote"].endswith("paper.team (nothing was pushed there yet)")
     assert steps == ["fetch minimal", "fetch complete"]
     assert (world.requests, world.refused) == ([], [])
     assert clone.tree() == {}

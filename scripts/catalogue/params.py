@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TREE = "models"
 COMPLETE = "complete"  # the set that is always there
+MINIMAL = "minimal"  # the set to start with, if there is one
+EMPTY = "the catalogue is empty. Next: ./checkpoints import-url URL models/PATH, or --from LIST"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,99}")  # DVC reads a dot in a key as a level of params
 _SECTIONS = {"archives", "checkpoints", "configurations", "network", "sets"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -95,6 +97,11 @@ class Catalogue:
     def files(self) -> dict[str, Checkpoint]:
         """Every file of the tree by its path."""
         return {file.path: file for entry in self.published.values() for file in entry.files}
+
+    @property
+    def start(self) -> str:
+        """The set to start with."""
+        return MINIMAL if MINIMAL in self.sets else COMPLETE
 
     @property
     def names(self) -> Names:

@@ -55,7 +55,7 @@ def test_a_row_has_all_that_is_known_of_a_file(
     things = found["models/raft_ckpts/raft-things.pth"].mirrors  # two of its own
     assert len(raft.mirrors) < len(things)
     hq = found["models/samhq_ckpts/sam_hq_vit_h.pth"]
-    assert (hq.sets, hq.configurations) == (("minimal",), ("sam_pt", "vis_eval_root"))
+    assert (hq.sets, hq.configurations) == (("minimal",), ("demo", "vis_eval_root"))
     assert world.requests == []
 
 
