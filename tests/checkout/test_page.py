@@ -462,3 +462,4 @@ def test_an_empty_catalogue_has_a_page(clone: TestClone) -> None:
 
     assert read.document()["files"] == []
     assert ("span", "0 of 0 files, 0 B") in read.texts
+    assert ">0 files, 0 B<" in picture.render(read.document())
