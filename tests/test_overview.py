@@ -69,14 +69,14 @@ def test_a_wrong_file_is_named_with_its_cure(complete: TestClone, capsys: Captur
 
 
 def test_a_file_in_the_cache_need_not_be_downloaded(complete: TestClone, capsys: Capture) -> None:
-    """The line of what is missing says so."""
+    """The first line says so."""
     size = (complete.root / FIRST).stat().st_size
     (complete.root / FIRST).unlink()
 
     facts, steps = shown(capsys)
 
-    each = f"1 file, {size / 1000:.1f} kB"
-    assert facts["missing"] == f"{each}; {each} in the cache"
+    each = f"{size / 1000:.1f} kB"
+    assert f" here; {each} to fetch, {each} from the cache; " in facts["models/"]
     assert steps == ["fetch minimal"]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scripts.checkout.clone import Clone
 
-_NEAR = {Place.CACHE: "in the cache", Place.TEAM: "in the team's remote"}
+_NEAR = {Place.CACHE: "cache", Place.TEAM: "team's remote"}
 _TOLD = (Place.UNVERIFIED, Place.MODIFIED, Place.REPINNED, Place.STRAY)
 _MANY = 3  # names in one line
 _MUCH = 1e11  # bytes, of which nobody wants to know the hundredths of a GB
@@ -44,7 +44,10 @@ class Overview:
         every = [one for one in self.states if one.place is not Place.STRAY]
         lacking = [one for one in every if not one.is_there]
         parts = [f"{state.here(every)} here" if every else "the catalogue is empty"]
-        parts += [f"{state.total(lacking).shown} to fetch"] if lacking else []
+        if lacking:
+            near = (f", {state.total(at).shown} from the {where}"
+                    for place, where in _NEAR.items() if (at := self._at(place)))  # fmt: skip
+            parts.append(f"{state.total(lacking).shown} to fetch{''.join(near)}")
         parts += [f"{len(stray)} stray"] if (stray := self._at(Place.STRAY)) else []
         free = f"{self.free / 1e9:.0f} GB" if self.free >= _MUCH else human(self.free)
         return "; ".join([*parts, f"{free} free"])
@@ -55,10 +58,6 @@ class Overview:
         for place in _TOLD:
             if found := self._at(place):
                 yield f"{'':<8}  {place.word}: {_names(found)}"
-        near = [f"{state.total(at)} {where}" for p, where in _NEAR.items() if (at := self._at(p))]
-        if near:
-            missing = [one for one in self.states if one.place in (*_NEAR, Place.MISSING)]
-            yield f"missing   {'; '.join([str(state.total(missing)), *near])}"
         yield f"remote    {self._remote()}"
 
     def steps(self) -> dict[str, str]:
