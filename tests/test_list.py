@@ -84,6 +84,7 @@ def test_without_a_terminal_each_file_is_a_line(
     here = rf"1 of \d+ files, [\d.]+ of {size} here"
     assert re.fullmatch(rf"{here}; {size} to fetch; {size} free", whole)
     assert step.startswith("Next: ./checkpoints fetch minimal  (")
+    assert ran(capsys, "--quiet").err == ""
     assert len(world.requests) == asked
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.catalogue.params import MINIMAL, TREE
 from scripts.checkout import state
 from scripts.checkout.state import FileState, Place
+from scripts.console.listing import printable
 from scripts.console.progress import human
 from scripts.files.disk import disk_errors, existing
 
@@ -58,7 +59,7 @@ class Overview:
         for place in _TOLD:
             if found := self._at(place):
                 yield f"{'':<8}  {place.word}: {_names(found)}"
-        yield f"remote    {self._remote()}"
+        yield f"remote    {printable(self._remote())}"
 
     def steps(self) -> dict[str, str]:
         """Return the next steps: words for ./checkpoints -> what they do."""
@@ -121,5 +122,5 @@ def _entries(found: Sequence[FileState]) -> str:
 
 
 def _names(found: Sequence[FileState]) -> str:
-    shown = ", ".join(Path(one.path).name for one in found[:_MANY])
+    shown = ", ".join(printable(Path(one.path).name) for one in found[:_MANY])
     return f"{shown} and {len(found) - _MANY} more" if len(found) > _MANY else shown
