@@ -161,7 +161,7 @@ def test_the_team_s_remote_is_asked_on_request_alone(
     assert lost.code == 2
     assert lost.rows[SAM]["state"] == "in place"
     assert "does not exist yet" in lost.err
-    pushed = clone.root.parent / "sam-pt-checkpoints.team/files"
+    pushed = clone.remote / "files"
     pushed.parent.mkdir()
     shutil.copytree(clone.root / ".dvc/cache/files", pushed)
     asked = len(world.requests)
