@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,7 @@ class Catalogue:
     sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     configurations: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def files(self) -> dict[str, Checkpoint]:
         """Every file of the tree by its path."""
         return {file.path: file for entry in self.published.values() for file in entry.files}
@@ -103,7 +104,7 @@ class Catalogue:
         """The set to start with."""
         return MINIMAL if MINIMAL in self.sets else COMPLETE
 
-    @property
+    @cached_property
     def names(self) -> Names:
         """What each file is called."""
         return _names(self.published.values())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.catalogue.params import MINIMAL, TREE
 from scripts.checkout import state
 from scripts.checkout.state import FileState, Place
+from scripts.console.listing import printable
 from scripts.console.progress import human
 from scripts.files.disk import disk_errors, existing
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from scripts.checkout.clone import Clone
 
-_NEAR = {Place.CACHE: "in the cache", Place.TEAM: "in the team's remote"}
+_NEAR = {Place.CACHE: "cache", Place.TEAM: "team's remote"}
 _TOLD = (Place.UNVERIFIED, Place.MODIFIED, Place.REPINNED, Place.STRAY)
 _MANY = 3  # names in one line
 _MUCH = 1e11  # bytes, of which nobody wants to know the hundredths of a GB
@@ -44,7 +45,10 @@ class Overview:
         every = [one for one in self.states if one.place is not Place.STRAY]
         lacking = [one for one in every if not one.is_there]
         parts = [f"{state.here(every)} here" if every else "the catalogue is empty"]
-        parts += [f"{state.total(lacking).shown} to fetch"] if lacking else []
+        if lacking:
+            near = (f", {state.total(at).shown} from the {where}"
+                    for place, where in _NEAR.items() if (at := self._at(place)))  # fmt: skip
+            parts.append(f"{state.total(lacking).shown} to fetch{''.join(near)}")
         parts += [f"{len(stray)} stray"] if (stray := self._at(Place.STRAY)) else []
         free = f"{self.free / 1e9:.0f} GB" if self.free >= _MUCH else human(self.free)
         return "; ".join([*parts, f"{free} free"])
@@ -55,11 +59,7 @@ class Overview:
         for place in _TOLD:
             if found := self._at(place):
                 yield f"{'':<8}  {place.word}: {_names(found)}"
-        near = [f"{state.total(at)} {where}" for p, where in _NEAR.items() if (at := self._at(p))]
-        if near:
-            missing = [one for one in self.states if one.place in (*_NEAR, Place.MISSING)]
-            yield f"missing   {'; '.join([str(state.total(missing)), *near])}"
-        yield f"remote    {self._remote()}"
+        yield f"remote    {printable(self._remote())}"
 
     def steps(self) -> dict[str, str]:
         """Return the next steps: words for ./checkpoints -> what they do."""
@@ -122,5 +122,5 @@ def _entries(found: Sequence[FileState]) -> str:
 
 
 def _names(found: Sequence[FileState]) -> str:
-    shown = ", ".join(Path(one.path).name for one in found[:_MANY])
+    shown = ", ".join(printable(Path(one.path).name) for one in found[:_MANY])
     return f"{shown} and {len(found) - _MANY} more" if len(found) > _MANY else shown

@@ -107,7 +107,7 @@ class Rows:
 
     def error(self) -> CatalogueError | None:
         """Return the faults as one error."""
-        if len(self.faults) < 2:  # noqa: PLR2004 - there is nothing to join
+        if not self.faults[1:]:
             return self.faults[0] if self.faults else None
         lines = [f"{each.where}: {fault}" for each in self.faults for fault in each.faults]
         more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []

@@ -27,16 +27,17 @@ _YES = {True: "yes", False: "no", None: ""}
 _FIELDS = "file", "bytes", "state", "sets", "configurations", "licence", "host"
 
 
-def show(found: Rows, *, hashes: bool = False) -> None:
+def show(found: Rows, *, hashes: bool = False, silent: bool = False) -> None:
     """Print rows, their sum and an advice; raise OutputError.
 
-    Without a terminal, sum and advice are on stderr: stdout has rows alone.
+    Without a terminal, sum and advice are on stderr, unless `silent`: stdout has rows alone.
     """
     if sys.stdout and sys.stdout.isatty():
         say(_drawn(found, hashes=hashes))
         return
     say("\n".join("\t".join(cells) for cells in _plain(found.rows, hashes=hashes)))
-    note("\n".join(_closing(found)))
+    if not silent:
+        note("\n".join(_closing(found)))
 
 
 def _plain(rows: Sequence[Row], *, hashes: bool) -> Iterator[list[str]]:
@@ -97,7 +98,7 @@ _STATE = _Column("state", lambda row, _: row.place.word, 12, 12)
 _REMOTE = _Column("remote", lambda row, _: _YES[row.on_remote], 6, 6)
 _USERS = _Column("needed by", _users, 11, 60)
 _LICENCES = _Column(
-    "licence", lambda row, width: _short((row.license or "?").removeprefix(_LICENCE), width), 12, 17
+    "licence", lambda row, width: _short((row.license or "").removeprefix(_LICENCE), width), 12, 17
 )
 _HOST = _Column("host", lambda row, width: _short(row.host or "", width), 14, 40)
 _COLUMNS = _FILE, _SIZE, _STATE, _REMOTE, _USERS, _LICENCES, _HOST
