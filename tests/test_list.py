@@ -243,13 +243,13 @@ def test_a_terminal_of_40_columns_has_names_and_states(
 ) -> None:
     """What is too long loses its middle."""
     lines, _ = drawn(monkeypatch, 40)
-    narrow, _ = drawn(monkeypatch, 34)
+    narrow, _ = drawn(monkeypatch, 24)
 
     rows = [line for line in lines if line.startswith("- ")]
     assert len(rows) == len(read(clone.root / "params.yaml").files)
     assert max(map(len, lines[: lines.index("")])) <= 40
     assert all(row.endswith("  missing") for row in rows)
-    assert any(re.match(r"- cotra\S*\.\.\S+_wind_8\.pth  missing", row) for row in narrow)
+    assert any(re.match(r"- cot\S*\.\.\S+_8\.pth  missing", row) for row in narrow)
 
 
 def test_a_wide_terminal_has_hosts_and_hashes(

@@ -10,7 +10,6 @@ files are moved into the cache, and `workspace` links them to their paths under 
 catalogue that was cut short, before the catalogue is read.
 
 `state` models where each file is and how big; `plan` and `overview` show it. `rows` adds all that a
-list or a page shows of a file. `consumers` lets other
-checkouts use the tree. `tidy` and `unwanted` make room, and `doctor` runs the `checks`, which
-change nothing.
+list or a page shows of a file, and `table` draws the list. `consumers` lets other checkouts use the
+tree. `tidy` and `unwanted` make room, and `doctor` runs the `checks`, which change nothing.
 """
