@@ -192,6 +192,18 @@ def test_half_a_clone_is_listed_with_what_it_lacks(
     assert "Traceback" not in found.err
 
 
+def test_without_pins_the_remote_has_nothing(clone: TestClone, capsys: Capture) -> None:
+    """It is asked for no object."""
+    (clone.root / "dvc.lock").unlink()
+    clone.remote.mkdir()
+
+    found = ran(capsys, "--remote")
+
+    assert found.code == 2
+    assert {row["remote"] for row in found.rows.values()} == {"no"}
+    assert "error: dvc.lock: 1 fault" in found.err
+
+
 @pytest.mark.parametrize("name", ["params.yaml", "dvc.lock"])
 def test_a_broken_file_is_named(name: str, clone: TestClone, capsys: Capture) -> None:
     """Without a catalogue there is nothing to list; without pins the files still have names."""
