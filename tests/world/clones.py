@@ -188,6 +188,21 @@ def template(folder: Path, scale: int, catalogue: Path = PAPER) -> Path:
     return root
 
 
+def duplicate(template: Path, root: Path) -> Path:
+    """Make another clone of `template` at `root`, and return it.
+
+    The packages below scripts/ and git's objects, which nothing writes in place, are hard links.
+    """
+
+    def place(source: str, target: str) -> None:
+        folder = Path(source).relative_to(template).parts[:-1]
+        shared = folder[:2] == (".git", "objects") or (folder[:1] == ("scripts",) != folder)
+        (os.link if shared else shutil.copy2)(source, target)
+
+    shutil.copytree(template, root, symlinks=True, copy_function=place)
+    return root
+
+
 def stock(root: Path, scale: int) -> None:
     """Fill the cache of a pinned clone as a complete `dvc repro` would; models/ stays empty."""
     for data in files(scale, root).values():
