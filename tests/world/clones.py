@@ -49,7 +49,7 @@ class TestClone:
             done = subprocess.run(  # noqa: S603 - the words are the test's own
                 words,
                 cwd=self.root,
-                env=dict(self.env),
+                env=forks.reaching(self.env) if words[0] == "bash" else dict(self.env),
                 text=True,
                 capture_output=True,
                 check=False,
