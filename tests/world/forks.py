@@ -15,6 +15,7 @@ import runpy
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -164,6 +165,9 @@ def _serve(listening: socket.socket, parent: socket.socket) -> None:
     os.chdir(cwd)
     sys.path[0] = cwd
     sys.argv = items[: int(count)]
+    if "SSL_CERT_FILE" in os.environ:  # which aiohttp has read as it was imported
+        connector = importlib.import_module("aiohttp.connector")
+        connector._SSL_CONTEXT_VERIFIED = ssl.create_default_context()  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def _command() -> None:
