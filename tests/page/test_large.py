@@ -40,6 +40,7 @@ def grown(document: dict[str, Any]) -> dict[str, Any]:
     return document | {"files": files[:MANY]}
 
 
+@pytest.mark.torture
 def test_a_large_page_answers_within_a_second(large: View) -> None:
     """Filters, sorting and choosing, until the next picture of the screen."""
     assert len(large.rows()) == MANY

@@ -21,7 +21,7 @@ WIDTH = "document.documentElement.scrollWidth"
 @pytest.mark.parametrize("width", [1280, NARROW])
 def test_the_page_fits_its_window(view: View, width: int, scheme: str) -> None:
     """With the details of a file open, too: nobody has to scroll sideways. Take a picture."""
-    view.show(width=width, dark=scheme == "dark")
+    view.tab.show(width, dark=scheme == "dark")
     closed = view.tab.run(WIDTH)
     view.toggle(VIT_B)
     SCREENSHOTS.mkdir(exist_ok=True)
