@@ -192,6 +192,18 @@ def test_half_a_clone_is_listed_with_what_it_lacks(
     assert "Traceback" not in found.err
 
 
+def test_without_pins_the_remote_has_nothing(clone: TestClone, capsys: Capture) -> None:
+    """It is asked for no object."""
+    (clone.root / "dvc.lock").unlink()
+    clone.remote.mkdir()
+
+    found = ran(capsys, "--remote")
+
+    assert found.code == 2
+    assert {row["remote"] for row in found.rows.values()} == {"no"}
+    assert "error: dvc.lock: 1 fault" in found.err
+
+
 @pytest.mark.parametrize("name", ["params.yaml", "dvc.lock"])
 def test_a_broken_file_is_named(name: str, clone: TestClone, capsys: Capture) -> None:
     """Without a catalogue there is nothing to list; without pins the files still have names."""
@@ -243,13 +255,13 @@ def test_a_terminal_of_40_columns_has_names_and_states(
 ) -> None:
     """What is too long loses its middle."""
     lines, _ = drawn(monkeypatch, 40)
-    narrow, _ = drawn(monkeypatch, 34)
+    narrow, _ = drawn(monkeypatch, 24)
 
     rows = [line for line in lines if line.startswith("- ")]
     assert len(rows) == len(read(clone.root / "params.yaml").files)
     assert max(map(len, lines[: lines.index("")])) <= 40
     assert all(row.endswith("  missing") for row in rows)
-    assert any(re.match(r"- cotra\S*\.\.\S+_wind_8\.pth  missing", row) for row in narrow)
+    assert any(re.match(r"- cot\S*\.\.\S+_8\.pth  missing", row) for row in narrow)
 
 
 def test_a_wide_terminal_has_hosts_and_hashes(
