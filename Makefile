@@ -10,11 +10,10 @@ unexport PYTHONPATH
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-minimal: ## Download the two checkpoints that SAM-PT loads by default (2.67 GB)
-	./checkpoints fetch minimal
-	./checkpoints dvc repro -q fetch_minimal
+minimal: ## Download the files to start with: the set minimal of params.yaml, or all
+	./checkpoints fetch
 
-complete: ## Download all 25 checkpoints (10.02 GB)
+complete: ## Download all checkpoints
 	./checkpoints fetch complete
 	./checkpoints dvc repro -q models.dvc
 
@@ -22,7 +21,7 @@ page: ## Make site/index.html, a page that shows every checkpoint
 	./checkpoints page --picture docs/page.svg
 
 demo: dev ## Run the whole workflow against publishers on loopback
-	$(python) -m paper.tests.demo
+	$(python) -m tests.demo
 
 test: lint ## Run lint, type checks and tests, installing what is missing
 	$(python) -m pytest -n auto --dist worksteal

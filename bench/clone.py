@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the catalogue: its URL, size and md5; or the archive at the URL, and its name."""
+    """One file of the catalogue: its URL, size and md5; or the archive at the URL, and its name.
+
+    With a sha256, both hashes are compared.
+    """
 
     name: str
     url: str
@@ -28,6 +31,7 @@ class Entry:
     md5: str
     archive: str = ""
     member: str = ""
+    sha256: str = ""
 
     @property
     def path(self) -> str:
@@ -81,7 +85,7 @@ def make(root: Path, entries: Sequence[Entry], env: Mapping[str, str]) -> Clone:
 
 def _write_params(root: Path, entries: Sequence[Entry]) -> None:
     params = load(root / "params.yaml")
-    params["checkpoints"] = {e.name: {"path": e.path} for e in entries if not e.archive}
+    params["checkpoints"] = {e.name: _listed(e) for e in entries if not e.archive}
     params["archives"] = {
         name: {"members": [{"member": e.member, "path": e.path} for e in held]}
         for name, held in _archives(entries).items()
@@ -135,12 +139,16 @@ def _archives(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 
 def _locked(entry: Entry, command: str) -> dict[str, Any]:
-    params = {f"checkpoints.{entry.name}": {"path": entry.path}}
+    params = {f"checkpoints.{entry.name}": _listed(entry)}
     return {
         "cmd": command.replace("${key}", entry.name),
         "params": {"params.yaml": params},
         "outs": [_recorded(entry)],
     }
+
+
+def _listed(entry: Entry) -> dict[str, str]:
+    return {"path": entry.path, **({"sha256": entry.sha256} if entry.sha256 else {})}
 
 
 def _recorded(entry: Entry) -> dict[str, Any]:

@@ -39,7 +39,16 @@ def make(path: Path, size: int) -> File:
 
 def md5(path: Path) -> str:
     """Return the md5 of a file on disk."""
-    digest = hashlib.md5(usedforsecurity=False)
+    return _hashed(path, "md5")
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file on disk."""
+    return _hashed(path, "sha256")
+
+
+def _hashed(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     buffer = memoryview(bytearray(MIB))
     with path.open("rb", buffering=0) as file:
         while got := file.readinto(buffer):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 OURS = "python -m scripts.fetch complete (ours)"
 GUIDE = "wget, tar, unzip && md5sum, one after another"
-# MB of the files of each host, as SAM-PT's checkpoints have them; the plan makes them smaller.
+# MB of the files of each host, as those of a real paper; the plan makes them smaller.
 _HOSTS = (
     (2565, 1250, 375, 96, 96, 96), (2571, 1255, 379, 43), (41, 48, 48, 5), (127, 124, 34), (11,),
 )  # fmt: skip
@@ -63,7 +63,7 @@ def guide(lab: Lab) -> Section:
 
 _REMARK = (
     "The guide that this repository replaces gives a command for each file. Each connection gets "
-    "20 MB/s. Sizes are those of SAM-PT's checkpoints, ten times smaller; two files are in a "
+    "20 MB/s. Sizes are those of a real paper's checkpoints, ten times smaller; two files are in a "
     "tar.gz each, five are in a zip."
 )
 

@@ -32,7 +32,7 @@ class Plan:
     many: int = 1000
     cut: int = 40_000_000
     rate: int = 20_000_000  # bytes a second and connection
-    smaller: int = 10  # times, than SAM-PT's checkpoints
+    smaller: int = 10  # times, than a real paper's checkpoints
     rounds: int = 5
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench import floor, rivals, servers
-from bench.files import MIB
+from bench.files import MIB, sha256
 from bench.race import Contender, Row, race
 from bench.report import Section, Target
 
@@ -74,10 +74,14 @@ def _raced(
     url, small = (lab.nginx.url(each.name, tls=tls) for each in (file, other))
     with ExitStack() as stack:
         clone = stack.enter_context(lab.clone([(file, url)], tls=tls))
+        twice = replace(rivals.entry(file, url), sha256=sha256(file.path))
+        both = stack.enter_context(lab.listed([twice], tls=tls))
         done = stack.enter_context(lab.clone([(other, small)], tls=tls))
         scratch = stack.enter_context(lab.scratch(file, url, tls=tls))
         contenders = [rivals.ours(clone), *rivals_of(scratch), rivals.bare(file)]
         contenders.append(floor.nothing_to_do(done))
+        what = f"{rivals.OURS}, with a sha256, too"
+        contenders.append(replace(rivals.ours(both), name=what, checked="md5 and sha256, as above"))
         standings = race(contenders, lab.plan.rounds, lab.nginx.processor)
     return {standing.contender.name: standing for standing in standings}
 

@@ -1,4 +1,4 @@
-"""Fetch, verify and pin the checkpoints of SAM-PT; run as ``python -m scripts.NAME``."""
+"""Fetch, verify and pin the checkpoints of a paper; run as ``python -m scripts.NAME``."""
 
 import sys
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import artifacts
+from scripts.catalogue.params import EMPTY
 from scripts.catalogue.selection import select
 from scripts.checkout import parallel
 from scripts.checkout.clone import Clone
@@ -55,15 +56,18 @@ def main(argv: Sequence[str] | None) -> None:
     first_use: list[str] = given.trust_first_use
     clone = Clone.checked(Path.cwd(), first_use=first_use)
     _refuse_trust(clone, first_use)
-    names = [*given.names, *first_use] or ([] if given.configs else ["minimal"])
+    names = [*given.names, *first_use] or ([] if given.configs else [clone.catalogue.start])
     entries = select(clone.catalogue, names, given.configs).entries
+    if not entries:
+        note(EMPTY)
     if given.dry_run:
         _show(clone, entries, as_json=given.json)
         return
     notices = artifacts.notices(clone.root, [file.path for e in entries for file in e.files])
     began = time.monotonic()
-    outcomes = parallel.fetch_all(clone, entries, silent=given.quiet or given.json)
-    told = note if given.quiet or given.json else say
+    silent = given.quiet or given.json
+    outcomes = parallel.fetch_all(clone, entries, silent=silent) if entries else []
+    told = note if silent else say
     for line in notices:
         told(line)
     if given.json:
@@ -79,7 +83,8 @@ def main(argv: Sequence[str] | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     words = parser("fetch", __doc__, examples=_EXAMPLES, exits=_EXITS, epilog=_EPILOG)
     option = words.add_argument
-    option("names", metavar="SELECT", nargs="*", help="what to fetch; default: minimal")
+    default = "what to fetch; default: minimal if params.yaml has that set, else complete"
+    option("names", metavar="SELECT", nargs="*", help=default)
     config = "what this configuration of params.yaml loads; may be repeated"
     option("--for", metavar="CONFIG", dest="configs", action="append", default=[], help=config)
     option("--dry-run", action="store_true", help="show the plan; download and write nothing")

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from scripts.checkout.consumers.readiness import Readiness
 
 _EXAMPLES = {
-    "../sam-pt": "link ../sam-pt/models to this tree, or adopt what is there",
-    "--copy ../sam-pt": "for a container, in which a link to this tree would lead nowhere",
-    "--undo ../sam-pt": "restore ../sam-pt/models as it was",
+    "../project": "link ../project/models to this tree, or adopt what is there",
+    "--copy ../project": "for a container, in which a link to this tree would lead nowhere",
+    "--undo ../project": "restore ../project/models as it was",
 }
 _EXITS = {0: "linked, even if files are still to be fetched", 1: "a wrong file is in the way"}
 _FOLDER = "the checkout that loads models/... from its root"

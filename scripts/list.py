@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None) -> None:
     if given.json:
         say(json.dumps(found.as_json(), indent=2))
     else:
-        table.show(found, hashes=given.hash)
+        table.show(found, hashes=given.hash, silent=given.quiet)
     if error := found.error():
         raise error
 
@@ -57,8 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     config = "what this configuration of params.yaml loads; may be repeated"
     option("--for", metavar="CONFIG", dest="configs", action="append", default=[], help=config)
     states = [place.option for place in Place]
-    state = "only files in this state; may be repeated"
-    option("--state", choices=states, dest="states", action="append", default=[], help=state)
+    state = "only files in this state (see below); may be repeated"
+    option(
+        "--state", metavar="STATE", choices=states, dest="states", action="append", default=[],
+        help=state,
+    )  # fmt: skip
     option("--sort", choices=sorted(rows.ORDERS), help="another order than the catalogue's")
     option("--hash", action="store_true", help="show md5 and sha256, too")
     option("--remote", action="store_true", help="ask the team's remote what it has")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import names as catalogue_names
+from scripts.catalogue.params import EMPTY
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser, path
 from scripts.console.errors import CheckpointError, PickleError
@@ -109,6 +110,8 @@ def _place(clone: Clone, file: str) -> Path:
 
 
 def _show(found: dict[str, Screening]) -> None:
+    if not found:
+        note(EMPTY)
     for file, one in found.items():
         say(f"{file}  {one.verdict}: {one.kind}, {len(one.imports)} imports, "
             f"{_TAKES[one.weights_only]}")  # fmt: skip

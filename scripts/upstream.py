@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import sources
+from scripts.catalogue.params import EMPTY
 from scripts.checkout import looks
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
@@ -83,12 +84,13 @@ def _compared(
 
 
 def _show(rows: Sequence[dict[str, Any]]) -> None:
-    width = max(len(row["name"]) for row in rows)
+    width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         written = " (recorded)" if row["written"] else ""
         say(f"{row['name']:<{width}}  {row['state']:<9}  {row['why']}{written}")
     counts = Counter(row["state"] for row in rows)
-    note(", ".join(f"{counts[state]} {state}" for state in drift.STATES if state in counts))
+    found = (f"{counts[state]} {state}" for state in drift.STATES if state in counts)
+    note(", ".join(found) or EMPTY)
 
 
 def _fail(rows: Sequence[dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import inventory
+from scripts.catalogue.params import EMPTY
 from scripts.checkout.clone import Clone
 from scripts.checkout.inspection import (
     DANGLING,
@@ -33,7 +34,7 @@ from scripts.checkout.inspection import (
 from scripts.checkout.repairs import repair
 from scripts.console.command import command, parser
 from scripts.console.errors import CheckpointError
-from scripts.console.progress import counted, say
+from scripts.console.progress import counted, note, say
 from scripts.download.request import mismatch
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def _show(clone: Clone, found: Sequence[Finding]) -> None:
             say(f"{shown(clone, place.path)}: cannot be read: {finding.reason}")
         elif finding.state == WRONG and place.pin and digest:
             say(str(mismatch(shown(clone, place.path), place.pin, digest)))
+    if not found:
+        note(EMPTY)
+        return
     counts = Counter(states(found).values())
     say(", ".join(f"{counts[state]} {state}" for state in GRAVEST[::-1] if counts[state]))
     if counts[MISSING]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts.curation import start
 from tests.page import SCREENSHOTS
 from tests.world import World
 from tests.world import clones as making
@@ -83,9 +84,19 @@ def team(template: Path, tmp_path: Path, world: World, bucket: Bucket) -> Team:
 def local(team: Team) -> TestClone:
     """A full clone whose remote is a folder beside it, which holds every file."""
     owner = team.owner(url="")
-    pushed = owner.root.parent / "sam-pt-checkpoints.team/files"
-    shutil.copytree(owner.root / ".dvc/cache/files", pushed)
+    shutil.copytree(owner.root / ".dvc/cache/files", owner.remote / "files")
     return owner
+
+
+@pytest.fixture(scope="session")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository as `new` makes it, for tests that leave it as it is, or copy it."""
+    folder = tmp_path_factory.mktemp("started")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in making.isolated(folder / "isolated").items():
+            patch.setenv(name, value)
+        start.start(making.REPOSITORY, folder / "work/started", "A new paper: é")
+    return folder / "work/started"
 
 
 @pytest.fixture(scope="session")

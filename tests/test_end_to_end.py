@@ -174,7 +174,7 @@ def test_a_part_is_pulled_by_its_stage(
 
 
 def test_a_stray_file_is_named_and_nothing_is_sealed(complete: TestClone) -> None:
-    """SAM-PT's loaders take the highest step they find: a file too many is an error."""
+    """A loader may take the highest step they find: a file too many is an error."""
     stray = "models/pips_ckpts/reference_model/model-000300000.pth"
     (complete.root / stray).write_bytes(b"stray")
     shipped = complete.read("dvc.lock"), complete.read("models.dvc")

@@ -96,7 +96,7 @@ def test_the_default_is_the_minimal_variant(clone: TestClone, words: list[str]) 
         (["samhq"], ["models/samhq_ckpts/sam_hq_vit_h.pth"]),
         (["*_indoor", "superpoint*"], []),
         (["--for", "vis_eval_root"], [*MINIMAL, "models/sam_ckpts/sam_vit_l_0b3195.pth"]),
-        (["--for", "raft", "--for", "sam_pt"], [*RAFT, *MINIMAL]),
+        (["--for", "raft", "--for", "demo"], [*RAFT, *MINIMAL]),
     ],
 )
 def test_files_are_selected_by_what_a_user_knows(
@@ -160,12 +160,12 @@ def test_an_existing_tree_is_checked_and_kept(
 
 def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys: Capture) -> None:
     """Exit code 2 before the first request; the message lists names like it."""
-    assert fetch.main(["minimal", "sam_vit", "sam_pt"]) == 2
+    assert fetch.main(["minimal", "sam_vit", "demo"]) == 2
 
     said = capsys.readouterr().err
-    assert said.startswith("error: unknown names: sam_vit, sam_pt\n")
+    assert said.startswith("error: unknown names: sam_vit, demo\n")
     assert "sam_vit: did you mean sam_vit_b, sam_vit_l, " in said
-    assert "sam_pt: a configuration: `--for sam_pt`\n" in said
+    assert "demo: a configuration: `--for demo`\n" in said
     assert (clone.tree(), world.requests) == ({}, [])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 LEVELS = {"curation": 5, "checkout": 4, "download": 3, "storage": 3, "pickles": 3}
@@ -28,3 +29,9 @@ def test_packages_import_only_from_below() -> None:
         own, *below = path.relative_to(ROOT / "scripts").parts
         allowed = {p for p in LEVELS if not below or LEVELS[p] < LEVELS[own] or p == own}
         assert imports(path) <= allowed, path
+
+
+def test_the_machinery_imports_nothing_of_the_paper() -> None:
+    """It is the same in repositories that have no such module."""
+    for path in (p for name in ("bench", "scripts", "tests") for p in (ROOT / name).rglob("*.py")):
+        assert not re.search(r"^\s*(from|import) paper\b", path.read_text(), re.MULTILINE), path

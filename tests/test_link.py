@@ -60,7 +60,7 @@ def test_it_says_which_configurations_are_ready_and_what_the_others_need(
     lines = out.splitlines()
     assert err == ""
     assert lines[0] == f"{there}/models -> {tree.root}/models"
-    assert lines[1] == "ready: sam_pt"
+    assert lines[1] == "ready: demo"
     assert lines[2:] == [
         "not ready; what they need is fetched by",
         "  ./checkpoints fetch --for vis_eval_root  1 file, 125.6 kB",
@@ -83,7 +83,7 @@ def test_what_it_advises_makes_every_configuration_ready(
     report = json.loads(capsys.readouterr().out)
     assert {
         name: each["ready"] for name, each in report["configurations"].items()
-    } == dict.fromkeys(["sam_pt", "vis_eval_root", "raft"], True)
+    } == dict.fromkeys(["demo", "vis_eval_root", "raft"], True)
     assert tree.tree().keys() == set(report["right"])
 
 
@@ -122,7 +122,7 @@ def test_it_tells_adopted_files_strays_and_wrong_ones_apart(
     assert "models/models  leads to this tree, and is of no use" in out
     assert "models/00.txt  is not in the catalogue, and is left\n" in out
     assert "... and 3 more; --json names them\n" in out
-    assert "sam_pt would load a wrong file: models/samhq_ckpts/sam_hq_vit_h.pth\n" in out
+    assert "demo would load a wrong file: models/samhq_ckpts/sam_hq_vit_h.pth\n" in out
     assert f"Next: move what else is in {PIPS} away: a loader may list that folder.\n" in err
     assert "after each fetch: what else is there keeps models/ a folder.\n" in err
     assert "error: 1 file is in the way" in err

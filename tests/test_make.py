@@ -52,7 +52,7 @@ def test_a_make_that_exports_no_path_runs_the_same_programs(target: str, tmp_pat
     printed = make(place, "-s", f"SHELL={shell}", target, PATH=path)
 
     assert printed.splitlines() == {
-        "minimal": ["checkpoints fetch minimal", "checkpoints dvc repro -q fetch_minimal"],
+        "minimal": ["checkpoints fetch"],
         "lint": [
             "checkpoints environment dev", "python -m ruff check .",
             "python -m ruff format --check .", "python -m mypy",

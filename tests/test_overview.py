@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import fetch, overview
+from scripts.checkout.clone import Clone
 from scripts.console import dispatch
+from scripts.storage.cache import Cache
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -38,7 +40,7 @@ def test_a_fresh_clone_is_told_where_to_start(
     whole = r"~?[\d.]+ .B"
     line = rf"0 of \d+ files, 0 B of {whole} here; {whole} to fetch; [\d.]+ .B free"
     assert re.fullmatch(line, facts["models/"])
-    assert facts["remote"].endswith("sam-pt-checkpoints.team (nothing was pushed there yet)")
+    assert facts["remote"].endswith("paper.team (nothing was pushed there yet)")
     assert steps == ["fetch minimal", "fetch complete"]
     assert (world.requests, world.refused) == ([], [])
     assert clone.tree() == {}
@@ -69,15 +71,43 @@ def test_a_wrong_file_is_named_with_its_cure(complete: TestClone, capsys: Captur
 
 
 def test_a_file_in_the_cache_need_not_be_downloaded(complete: TestClone, capsys: Capture) -> None:
-    """The line of what is missing says so."""
+    """The first line says so."""
     size = (complete.root / FIRST).stat().st_size
     (complete.root / FIRST).unlink()
 
     facts, steps = shown(capsys)
 
-    each = f"1 file, {size / 1000:.1f} kB"
-    assert facts["missing"] == f"{each}; {each} in the cache"
+    each = f"{size / 1000:.1f} kB"
+    assert f" here; {each} to fetch, {each} from the cache; " in facts["models/"]
     assert steps == ["fetch minimal"]
+
+
+def test_a_file_of_an_earlier_commit_is_fetched_anew(complete: TestClone, capsys: Capture) -> None:
+    """It was right until its pin changed: there is nothing to repair."""
+    lock = complete.read("dvc.lock").decode()
+    md5 = str(Clone.at(complete.root).pins[FIRST].md5)
+    Cache(complete.root).remember(complete.root / FIRST, md5)
+    (complete.root / "dvc.lock").write_text(lock.replace(md5, "ab" * 16))
+
+    assert dispatch.main([]) == 0
+
+    out = capsys.readouterr().out
+    assert "pinned anew: cotracker_stride_4_wind_8.pth\n" in out
+    assert "  ./checkpoints fetch cotracker_stride_4_wind_8  get what is pinned now" in out
+
+
+def test_a_stray_file_is_told_without_its_control_characters(
+    clone: TestClone, capsys: Capture
+) -> None:
+    """Its name is not ours; the sum does not count it among the files."""
+    (clone.root / "models").mkdir()
+    (clone.root / "models/\x1b[31m.pth").write_bytes(b"")
+
+    assert dispatch.main([]) == 0
+
+    out = capsys.readouterr().out
+    assert "; 1 stray; " in out
+    assert "stray: \\x1b[31m.pth\n" in out
 
 
 def test_files_that_were_never_hashed_are_to_be_verified(

@@ -185,7 +185,7 @@ def test_a_configuration_goes_with_what_it_loads(clone: TestClone, capsys: Captu
     assert run(remove.main, capsys, "sam_vit_l").code == 0
 
     left = params.read(clone.root / "params.yaml").configurations
-    assert left.keys() == {"sam_pt", "raft"}
+    assert left.keys() == {"demo", "raft"}
 
 
 def test_an_unknown_name_is_refused(clone: TestClone, capsys: Capture) -> None:

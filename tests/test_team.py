@@ -102,7 +102,7 @@ def test_what_is_missing_comes_with_the_next_step(local: TestClone) -> None:
 
 def test_a_remote_nobody_may_write_is_said(local: TestClone) -> None:
     """The permissions of the folder are checked; nothing is written."""
-    folder = local.root.parent / "sam-pt-checkpoints.team/files/md5"
+    folder = local.remote / "files/md5"
     folder.chmod(0o555)
 
     done = local.run(*without_root(), "python", "-m", "scripts.team", "check")
@@ -113,7 +113,7 @@ def test_a_remote_nobody_may_write_is_said(local: TestClone) -> None:
 
 def test_a_folder_has_an_owner_and_no_roles(local: TestClone) -> None:
     """Whether reading or writing is forbidden: a bucket's roles would help nobody."""
-    folder = local.root.parent / "sam-pt-checkpoints.team/files/md5"
+    folder = local.remote / "files/md5"
     words = (*without_root(), "python", "-m", "scripts.team")
 
     folder.chmod(0o000)

@@ -354,12 +354,12 @@ def test_publishers_that_may_not_be_asked_are_not(
 ) -> None:
     """A site that must not leave its network says so once for all commands."""
     del clone
-    monkeypatch.setenv("SAMPT_SOURCES", "cache,team")
+    monkeypatch.setenv("CHECKPOINTS_SOURCES", "cache,team")
 
     seen = look(capsys)
 
     assert (seen.code, world.requests, world.tunnels) == (2, [], [])
-    assert seen.err.startswith("error: SAMPT_SOURCES=cache,team leaves out the publisher")
+    assert seen.err.startswith("error: CHECKPOINTS_SOURCES=cache,team leaves out the publisher")
 
 
 def test_a_malformed_source_is_a_usage_error(
@@ -474,11 +474,11 @@ def test_a_mirror_of_a_member_is_compared_with_the_pin_of_the_member(
 def test_mirrors_that_may_not_be_asked_are_not(
     clone: TestClone, world: World, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SAMPT_SOURCES allows the publisher alone."""
+    """CHECKPOINTS_SOURCES allows the publisher alone."""
     del clone
-    monkeypatch.setenv("SAMPT_SOURCES", "publisher")
+    monkeypatch.setenv("CHECKPOINTS_SOURCES", "publisher")
 
     seen = look(capsys, "--mirrors")
 
     assert (seen.code, world.requests) == (2, [])
-    assert "SAMPT_SOURCES=publisher leaves out the mirrors" in seen.err
+    assert "CHECKPOINTS_SOURCES=publisher leaves out the mirrors" in seen.err

@@ -6,7 +6,10 @@ import base64
 import io
 import os
 import pickle
+import random
+import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,11 +17,16 @@ import pytest
 from paper import clean_tapnet
 from paper.tapnet import cleaning as tapnet
 from paper.tapnet import ndarrays
+from scripts.console import dispatch
 from scripts.console.errors import PickleError
+from tests.console.test_command import python
+from tests.curation import changing
 from tests.download import transfers
 from tests.pickles import numpy1
 from tests.pickles.numpy1 import F4, HEADER, OBJECT, Dtype, Ndarray, checkpoint, save
+from tests.pickles.test_fuzz_pickle import BOMBS, FILES, LARGEST, mutated
 from tests.world import Fault
+from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -486,3 +494,65 @@ def test_fetch_shows_this_way_if_google_drive_fails(
         "\n  Without Google Drive: `dvc repro fetch@tapnet_checkpoint`, "
         "then `./checkpoints clean-tapnet`.\n"
     ) in run.err
+
+
+def test_no_mutated_file_breaks_it() -> None:
+    """It is cleaned or refused, whatever was cut, doubled or put in."""
+    chance = random.Random(1)  # noqa: S311
+
+    for _ in range(2000):
+        with suppress(PickleError):
+            tapnet.clean(mutated(chance, FILES))
+
+
+BOUND = f"""
+import resource, sys
+from contextlib import suppress
+from pathlib import Path
+from paper.tapnet import cleaning
+from scripts.console.errors import PickleError
+there = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (there + {LARGEST}, there + {LARGEST}))
+for path in map(Path, sys.argv[1:]):
+    with suppress(PickleError):
+        cleaning.clean(path.read_bytes())
+"""
+
+
+def test_no_bomb_goes_off(tmp_path: Path) -> None:
+    """In the place of `params`: no more memory can be had than is allowed."""
+    held = save(checkpoint(params="BOMB"))
+    for name, bomb in BOMBS.items():
+        (tmp_path / name).write_bytes(held.replace(b"X\x04\0\0\0BOMB", bomb[:-1]))
+
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", BOUND, *tmp_path.iterdir()],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_it_is_a_command_that_runs_as_a_module(tmp_path: Path) -> None:
+    """`./checkpoints clean-tapnet` finds it, and `python -m paper.clean_tapnet` runs it."""
+    assert "clean-tapnet" in dispatch.names()
+
+    done = python(tmp_path, "-m", "paper.clean_tapnet")
+    shown = python(tmp_path, "-m", "paper.clean_tapnet", "--help").stdout
+
+    assert (done.returncode, done.stderr[:7]) == (2, "error: ")
+    assert shown.startswith("usage: python -m paper.clean_tapnet ")
+
+
+def test_a_full_disk_leaves_no_partial_file(
+    clone: TestClone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither in its place nor beside it."""
+    put(clone, save(checkpoint()), "checkpoint.npy")
+    before = changing.files(clone)
+
+    with changing.quota(100):
+        code = clean_tapnet.main(["checkpoint.npy", "new.npy"])
+
+    assert (code, changing.files(clone)) == (1, before)
+    assert capsys.readouterr().err.startswith("error: no room to write ")

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paper.tests import demo, pages
 from paper.tests.guide import HOLDS, of_its_files
-from paper.tests.pages import check, commands, pattern, rows, shell
 from scripts.checkout import state
 from scripts.checkout.clone import Clone
+from tests import pages
 from tests.conftest import SCALE
-from tests.world import World, clones
+from tests.pages import check, commands, pattern, rows, shell
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone, stock
 from tests.world.teams import fill
@@ -226,22 +225,3 @@ def test_what_a_project_installs_is_what_is_installed_here() -> None:
     for package in ("dvc", "dvc-gs"):
         assert re.search(rf"^{package}(\[.*\])?==", pages.text("requirements.txt"), re.MULTILINE)
     assert "`dvc`, or `dvc dvc-gs` for a bucket" in TEAM
-
-
-@pytest.mark.slow
-def test_the_demo_shows_what_it_should(tmp_path: Path) -> None:
-    """Every step of make demo succeeds, at a smaller scale."""
-    with World(scale=SCALE, root=REPOSITORY) as world:
-        shown = demo.show(tmp_path, world, SCALE)
-
-    assert shown.faults == []
-    assert shown.steps > 20
-
-
-def test_a_demo_with_another_output_fails(tmp_path: Path) -> None:
-    """The demo's checks can fail: a wrong exit code and a missing text both count."""
-    shown = demo.Demo(clones.isolated(tmp_path))
-
-    shown.run(tmp_path, "echo hello", "goodbye", fails=True)
-
-    assert len(shown.faults) == 2

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from paper.tests import pages
 from paper.tests.guide import HOLDS, of_its_files
+from tests import pages
 from tests.conftest import SCALE
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone, stock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,16 @@ from paper.tests.guide import (
     pairs,
 )
 from scripts.catalogue import lock, sources
+from scripts.curation.machinery import blocks, is_machinery, patterns
+from scripts.curation.start import TEMPLATE
+from tests.catalogue.test_witnesses import NAMES, checked, lines, refused_or_harmless
 from tests.world import World
 from tests.world import clones as making
 from tests.world.clones import REPOSITORY, TestClone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SINGLE = sorted(name for name, entry in HOLDS.published.items() if not entry.archive)
 ARCHIVES = sorted(name for name, entry in HOLDS.published.items() if entry.archive)
@@ -363,3 +368,32 @@ def test_sources_are_a_dvc_project_of_their_own(
     }
     assert seen == {"dvc.yaml", "models.dvc"}
     assert (world.requests, world.refused) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.lock"])
+def test_a_cut_of_the_real_files_is_refused_or_harmless(name: str, tmp_path: Path) -> None:
+    """At line ends alone, and not at each: any other place is refused before it is read."""
+    for each in (*NAMES, "dvc.yaml"):
+        shutil.copy(REPOSITORY / each, tmp_path / each)
+
+    found = lines(REPOSITORY / name, every=9)
+
+    assert refused_or_harmless(tmp_path, found, name, checked) > 10
+
+
+def test_every_file_is_the_machinerys_or_the_papers_own() -> None:
+    """docs/changing.md has the rule: one listing of the root shows which is which."""
+    own = {".dvc/config", "CHANGELOG.md", "README.md", "imports.yaml", "models.json", "params.yaml"}
+    own |= {"dvc.lock", "dvc.yaml", "models.dvc"}
+    pages = {f"docs/{name}.md" for name in ("files", "recipes", "team")}
+
+    others = {name for name in tracked() if not is_machinery(name, patterns())}
+
+    assert {n for n in others if not re.match(r"paper/|sources/\w+\.dvc$", n)} == own | pages
+
+
+def test_the_stages_that_every_catalogue_has_are_those_of_the_template() -> None:
+    """Word for word: `update-machinery` brings another form of them."""
+    theirs, ours = (blocks((folder / "dvc.yaml").read_text()) for folder in (TEMPLATE, REPOSITORY))
+
+    assert theirs.items() <= ours.items()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paper.tests import pages
 from paper.tests.guide import of_its_files
-from paper.tests.pages import pattern, shell
+from tests import pages
+from tests.pages import pattern, shell
 from tests.world.checkpoints import files
 from tests.world.clones import REPOSITORY, TestClone
 from tests.world.teams import SAM, SCALE, URL, Team, fill, place, spoiled

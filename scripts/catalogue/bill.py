@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import artifacts, history, licences, lock, params, sources
+from scripts.catalogue import artifacts, history, licences, lock, params, sources, title
 from scripts.catalogue.artifacts import Artifact
 from scripts.catalogue.pins import Pin
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from scripts.catalogue.params import Checkpoint, Published
 
-NAME = "sam-pt-checkpoints"
 _SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"  # an identifier: not opened
 
 
@@ -27,6 +26,7 @@ def render(root: Path, *, time: str | None = None) -> str:
     """
     holds = params.read(root / "params.yaml")
     pinned = {p: pin for p, pin in history.pinned(root)[1].items() if p in holds.files}
+    name = title.slug(root)
     described = {path: Artifact(path) for path in holds.files} | artifacts.read(root / "dvc.yaml")
     rows = [
         _component(file, described[file.path], pinned.get(file.path, Pin(None)))
@@ -34,7 +34,7 @@ def render(root: Path, *, time: str | None = None) -> str:
         for entry in holds.published.values()
         for file in entry.files
     ]
-    tree = {"type": "data", "bom-ref": NAME, "name": NAME, "version": lock.tree_md5(pinned)}
+    tree = {"type": "data", "bom-ref": name, "name": name, "version": lock.tree_md5(pinned)}
     metadata = ({} if time is None else {"timestamp": time}) | {"component": tree}
     content = {"metadata": metadata, "components": sorted(rows, key=lambda row: str(row["name"]))}
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(content, sort_keys=True))
@@ -48,6 +48,7 @@ def _component(file: Checkpoint, described: Artifact, pin: Pin) -> dict[str, Any
     hashes = {"MD5": pin.md5, "SHA-256": file.sha256}
     about = {"family": described.family, "license_note": described.license_note, "size": pin.size}
     licence = None if described.license == "NOASSERTION" else described.license  # SPDX: unknown
+    properties = {f"checkpoints:{key}": str(value) for key, value in about.items() if value}
     row = {
         "type": "machine-learning-model",
         "bom-ref": file.path,
@@ -56,7 +57,7 @@ def _component(file: Checkpoint, described: Artifact, pin: Pin) -> dict[str, Any
         "description": described.desc,
         "hashes": [{"alg": alg, "content": text} for alg, text in hashes.items() if text],
         "licenses": [licences.as_cyclonedx(licence)] if licence else [],
-        "properties": [{"name": f"{NAME}:{key}", "value": str(v)} for key, v in about.items() if v],
+        "properties": [{"name": key, "value": value} for key, value in properties.items()],
     }
     return {key: value for key, value in row.items() if value}
 

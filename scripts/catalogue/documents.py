@@ -27,6 +27,8 @@ _MERGE = (
 )
 _DEPTH = 100  # levels; libyaml's composer recurses in C and would end the process
 
+_BEFORE = " \t-?:"  # what may stand before the first text of a line
+
 
 class _Strict(_Loader):  # type: ignore[misc, valid-type] # one of two loaders, alike for us
     """Refuses a duplicate key, as DVC does; PyYAML would silently take the last."""
@@ -139,12 +141,24 @@ def parsed(text: str, where: str, parse: Callable[[str], Any] = data, *, ended: 
 
 
 def _check_depth(text: str) -> None:
+    if not _may_be_deep(text):
+        return
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEPTH:
             raise _marked(f"nested deeper than {_DEPTH} levels", event.start_mark)
+
+
+def _may_be_deep(text: str) -> bool:
+    """Tell whether a text may be nested too deep, without parsing it.
+
+    Each column in which a line's first text can begin holds two levels at most, a map and a list;
+    each bracket is another one.
+    """
+    columns = max((len(line) - len(line.lstrip(_BEFORE)) for line in text.splitlines()), default=0)
+    return 2 * (columns + 1) + text.count("[") + text.count("{") > _DEPTH
 
 
 def _marked(problem: str, mark: Any) -> yaml.MarkedYAMLError:  # noqa: ANN401 - of either parser

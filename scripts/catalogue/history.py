@@ -113,12 +113,22 @@ def earlier(root: Path) -> set[tuple[str, str]]:
     return found
 
 
-def git(root: Path, *words: str, failed: str = "git cannot read this clone", **env: str) -> bytes:
-    """Run git and return its output; raise UsageError with its message, and what has `failed`."""
+def git(
+    root: Path,
+    *words: str,
+    failed: str = "git cannot read this clone",
+    fed: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run git, `fed` through its stdin and with more in its environment; return its output.
+
+    Raises UsageError with its message, and what has `failed`.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - no shell
             ["git", *words],  # noqa: S607 - the user's git
-            cwd=root, env={**os.environ, **env}, capture_output=True, check=False,
+            cwd=root, env={**os.environ, **(env or {})}, input=fed,
+            capture_output=True, check=False,
         )  # fmt: skip
     except FileNotFoundError as error:
         raise UsageError("git is not installed") from error

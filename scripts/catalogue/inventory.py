@@ -39,7 +39,7 @@ def names(root: Path) -> set[str]:
 def strays(found: set[str], holds: Catalogue) -> list[str]:
     """Return which names, of those found under models/, no entry of the catalogue has."""
     folders = {f"{folder}/" for path in holds.files for folder in PurePosixPath(path).parents}
-    return sorted(found - holds.files.keys() - folders)
+    return sorted(found - holds.files.keys() - folders - {f"{TREE}/"})
 
 
 def check(root: Path, holds: Catalogue) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 TREE = "models"
 COMPLETE = "complete"  # the set that is always there
+MINIMAL = "minimal"  # the set to start with, if there is one
+EMPTY = "the catalogue is empty. Next: ./checkpoints import-url URL models/PATH, or --from LIST"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,99}")  # DVC reads a dot in a key as a level of params
 _SECTIONS = {"archives", "checkpoints", "configurations", "network", "sets"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -91,12 +94,17 @@ class Catalogue:
     sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     configurations: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def files(self) -> dict[str, Checkpoint]:
         """Every file of the tree by its path."""
         return {file.path: file for entry in self.published.values() for file in entry.files}
 
     @property
+    def start(self) -> str:
+        """The set to start with."""
+        return MINIMAL if MINIMAL in self.sets else COMPLETE
+
+    @cached_property
     def names(self) -> Names:
         """What each file is called."""
         return _names(self.published.values())

@@ -29,8 +29,8 @@ def select(
 ) -> Selection:
     """Return what words and configurations select, each once, in their order; raise UsageError."""
     sets, named = {**catalogue.sets, COMPLETE: tuple(catalogue.files)}, catalogue.names
-    chosen = {word: sets.get(word) or named.matching(word) for word in words}
-    if unknown := [word for word, paths in chosen.items() if not paths]:
+    chosen = {word: sets[word] if word in sets else named.matching(word) for word in words}
+    if unknown := [word for word in words if word not in sets and not chosen[word]]:
         raise _unknown_words(catalogue, unknown, sets)
     if unknown := [name for name in configurations if name not in catalogue.configurations]:
         raise names.unknown(unknown, catalogue.configurations, "configuration")

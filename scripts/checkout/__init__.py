@@ -10,7 +10,7 @@ files are moved into the cache, and `workspace` links them to their paths under 
 catalogue that was cut short, before the catalogue is read.
 
 `state` models where each file is and how big; `plan` and `overview` show it. `rows` adds all that a
-list or a page shows of a file, and `page` makes that page; `looks` and `served` remember what
-publishers answered. `consumers` lets other checkouts use the tree. `tidy` and `unwanted` make room,
-and `doctor` runs the `checks`, which change nothing.
+list or a page shows of a file; `table` draws the list, and `page` makes the page. `looks` and
+`served` remember what publishers answered. `consumers` lets other checkouts use the tree. `tidy` and
+`unwanted` make room, and `doctor` runs the `checks`, which change nothing.
 """

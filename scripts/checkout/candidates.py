@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     Kind = Callable[[Clone, Published], Iterator["Candidate"]]
 
-ORDER = "SAMPT_SOURCES"
+_ORDER = "CHECKPOINTS_SOURCES"
+_OLD_ORDER = "SAMPT_SOURCES"  # its name before there was more than one repository
 _DRIVE = "drive.google.com"
 _CHUNK = 1 << 21  # bytes; DVC sends a request for each read of a remote
 
@@ -96,16 +97,21 @@ class Candidate:
 
 def order_from_env() -> str:
     """Return the order of the sources as a user would set it in the environment."""
-    return f"{ORDER}={os.environ.get(ORDER) or 'team,mirrors,publisher'}"
+    return f"{variable()}={os.environ.get(variable()) or 'team,mirrors,publisher'}"
+
+
+def variable() -> str:
+    """Return the variable that sets the order: its old name, if only that is set."""
+    return _OLD_ORDER if _OLD_ORDER in os.environ and _ORDER not in os.environ else _ORDER
 
 
 def candidates(clone: Clone, entry: Published) -> Iterator[Candidate]:
     """Yield the candidates of an entry in the order to try them; raise UsageError.
 
-    SAMPT_SOURCES in the environment names the allowed sources, in this order. Candidates that
+    CHECKPOINTS_SOURCES in the environment names the allowed sources, in this order. Candidates that
     are `clone.unreachable` are left out.
     """
-    for kind in _order(os.environ.get(ORDER)):
+    for kind in _order(os.environ.get(variable())):
         for candidate in kind(clone, entry):
             if not (candidate.is_mirror and candidate.server in clone.unreachable):
                 yield candidate
@@ -164,7 +170,7 @@ def _order(value: str | None) -> tuple[Kind, ...]:
     words = [word.strip() for word in value.split(",")]
     if unknown := [word for word in words if word not in _WORDS]:
         raise UsageError(
-            f"{ORDER}={value}: unknown source {unknown[0]!r}",
+            f"{variable()}={value}: unknown source {unknown[0]!r}",
             f"allowed, in any order and separated by commas: {', '.join(_WORDS)}",
         )
     return tuple(kind for word in words for kind in _WORDS[word])

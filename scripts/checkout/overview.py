@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue.params import TREE
+from scripts.catalogue.params import MINIMAL, TREE
 from scripts.checkout import state
 from scripts.checkout.state import FileState, Place
+from scripts.console.listing import printable
 from scripts.console.progress import human
 from scripts.files.disk import disk_errors, existing
 
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
     from scripts.checkout.clone import Clone
 
-_NEAR = {Place.CACHE: "in the cache", Place.TEAM: "in the team's remote"}
+_NEAR = {Place.CACHE: "cache", Place.TEAM: "team's remote"}
 _TOLD = (Place.UNVERIFIED, Place.MODIFIED, Place.REPINNED, Place.STRAY)
-_FIRST = "minimal"  # the set to start with, if there is one
 _MANY = 3  # names in one line
 _MUCH = 1e11  # bytes, of which nobody wants to know the hundredths of a GB
 
@@ -44,8 +44,11 @@ class Overview:
         """How much is here and how much is not: the first line of every view."""
         every = [one for one in self.states if one.place is not Place.STRAY]
         lacking = [one for one in every if not one.is_there]
-        parts = [f"{state.here(every)} here"]
-        parts += [f"{state.total(lacking).shown} to fetch"] if lacking else []
+        parts = [f"{state.here(every)} here" if every else "the catalogue is empty"]
+        if lacking:
+            near = (f", {state.total(at).shown} from the {where}"
+                    for place, where in _NEAR.items() if (at := self._at(place)))  # fmt: skip
+            parts.append(f"{state.total(lacking).shown} to fetch{''.join(near)}")
         parts += [f"{len(stray)} stray"] if (stray := self._at(Place.STRAY)) else []
         free = f"{self.free / 1e9:.0f} GB" if self.free >= _MUCH else human(self.free)
         return "; ".join([*parts, f"{free} free"])
@@ -56,11 +59,7 @@ class Overview:
         for place in _TOLD:
             if found := self._at(place):
                 yield f"{'':<8}  {place.word}: {_names(found)}"
-        near = [f"{state.total(at)} {where}" for p, where in _NEAR.items() if (at := self._at(p))]
-        if near:
-            missing = [one for one in self.states if one.place in (*_NEAR, Place.MISSING)]
-            yield f"missing   {'; '.join([str(state.total(missing)), *near])}"
-        yield f"remote    {self._remote()}"
+        yield f"remote    {printable(self._remote())}"
 
     def steps(self) -> dict[str, str]:
         """Return the next steps: words for ./checkpoints -> what they do."""
@@ -68,12 +67,15 @@ class Overview:
             return {f"verify --repair {_entries(wrong)}": "replace what is not the pinned file"}
         if old := self._at(Place.REPINNED):
             return {f"fetch {_entries(old)}": "get what is pinned now"}
+        if all(one.place is Place.STRAY for one in self.states):
+            one, many = "import-url URL models/PATH", "import-url --from LIST"
+            return {one: "add a file to the catalogue", many: "add the files of a list"}
         steps = {}
         lacking = [one for one in self.states if not (one.is_there or one.place is Place.STRAY)]
         if lacking and self.asked:
             return {f"fetch {' '.join(self.asked)}": f"get what is missing: {state.total(lacking)}"}
         if least := [one for one in lacking if one.path in self.first]:
-            steps[f"fetch {_FIRST}"] = f"get the files to start with: {state.total(least)}"
+            steps[f"fetch {MINIMAL}"] = f"get the files to start with: {state.total(least)}"
         elif unread := self._at(Place.UNVERIFIED):
             names = f" {_entries(unread)}" if self.asked else ""
             steps[f"verify{names}"] = "check the files that were not verified"
@@ -111,7 +113,7 @@ def of(clone: Clone, states: Sequence[FileState], asked: Sequence[str] = ()) -> 
     path = existing(clone.root / TREE)
     with disk_errors(path):
         free = shutil.disk_usage(path).free
-    objects, first = clone.cache.objects, clone.catalogue.sets.get(_FIRST, ())
+    objects, first = clone.cache.objects, clone.catalogue.sets.get(MINIMAL, ())
     return Overview(states, first, free, objects.name, objects.url, asked)
 
 
@@ -120,5 +122,5 @@ def _entries(found: Sequence[FileState]) -> str:
 
 
 def _names(found: Sequence[FileState]) -> str:
-    shown = ", ".join(Path(one.path).name for one in found[:_MANY])
+    shown = ", ".join(printable(Path(one.path).name) for one in found[:_MANY])
     return f"{shown} and {len(found) - _MANY} more" if len(found) > _MANY else shown

@@ -107,9 +107,9 @@ class Rows:
 
     def error(self) -> CatalogueError | None:
         """Return the faults as one error."""
-        if len(self.faults) < 2:  # noqa: PLR2004 - there is nothing to join
-            return self.faults[0] if self.faults else None
         lines = [f"{each.where}: {fault}" for each in self.faults for fault in each.faults]
+        if not self.faults[1:] and len(lines) <= _SHOWN:
+            return self.faults[0] if self.faults else None
         more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
         return CatalogueError("this clone", lines[:_SHOWN] + more, *self.faults[0].steps)
 
@@ -156,7 +156,7 @@ class _Reader:
         """Read dvc.yaml."""
         self.faults = faults
         self._clone, holds = clone, clone.catalogue
-        self._files, self._published = holds.files, holds.published
+        self._files = holds.files
         self._sets, self._configurations = _users(holds.sets), _users(holds.configurations)
         self.sources: dict[str, Source | None] = {}
         self._remote: Collection[str] | None = None

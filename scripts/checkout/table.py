@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scripts.checkout.rows import Row, Rows
 
 _GAP = 2  # cells of the terminal between two columns
+_LEAST = 4  # cells of a column
 _CUT = ".."  # stands for what is left out; not every terminal has an ellipsis
 _LICENCE = "LicenseRef-"  # before the name of a licence that SPDX does not list
 _STYLES = {"grey": "dim", "orange": "dark_orange"}  # as rich calls these colours
@@ -27,16 +28,17 @@ _YES = {True: "yes", False: "no", None: ""}
 _FIELDS = "file", "bytes", "state", "sets", "configurations", "licence", "host"
 
 
-def show(found: Rows, *, hashes: bool = False) -> None:
+def show(found: Rows, *, hashes: bool = False, silent: bool = False) -> None:
     """Print rows, their sum and an advice; raise OutputError.
 
-    Without a terminal, sum and advice are on stderr: stdout has rows alone.
+    Without a terminal, sum and advice are on stderr, unless `silent`: stdout has rows alone.
     """
     if sys.stdout and sys.stdout.isatty():
         say(_drawn(found, hashes=hashes))
         return
     say("\n".join("\t".join(cells) for cells in _plain(found.rows, hashes=hashes)))
-    note("\n".join(_closing(found)))
+    if not silent:
+        note("\n".join(_closing(found)))
 
 
 def _plain(rows: Sequence[Row], *, hashes: bool) -> Iterator[list[str]]:
@@ -97,11 +99,12 @@ _STATE = _Column("state", lambda row, _: row.place.word, 12, 12)
 _REMOTE = _Column("remote", lambda row, _: _YES[row.on_remote], 6, 6)
 _USERS = _Column("needed by", _users, 11, 60)
 _LICENCES = _Column(
-    "licence", lambda row, width: _short((row.license or "?").removeprefix(_LICENCE), width), 12, 17
+    "licence", lambda row, width: _short((row.license or "").removeprefix(_LICENCE), width), 12, 17
 )
 _HOST = _Column("host", lambda row, width: _short(row.host or "", width), 14, 40)
 _COLUMNS = _FILE, _SIZE, _STATE, _REMOTE, _USERS, _LICENCES, _HOST
-_IMPORTANT = _FILE, _STATE, _SIZE, _REMOTE, _LICENCES, _USERS, _HOST
+_ALWAYS = _FILE, _STATE
+_IMPORTANT = *_ALWAYS, _SIZE, _REMOTE, _LICENCES, _USERS, _HOST
 
 
 def _short(text: str, width: int) -> str:
@@ -162,13 +165,14 @@ def _widths(rows: Sequence[Row], room: int) -> dict[_Column, int]:
     room -= _GAP  # for the mark
     for column, wide in wanted.items():
         least = min(wide, column.least)
-        if least <= room:
-            found[column] = least
-            room -= least + _GAP
+        if least > room and column not in _ALWAYS:
+            break
+        found[column] = least
+        room -= least + _GAP
     room += _GAP
-    for column, least in found.items():
+    for column, least in found.items():  # the first one takes what is too little, too
         more = min(wanted[column] - least, room)
-        found[column], room = least + more, room - more
+        found[column], room = max(least + more, _LEAST), room - more
     return {column: found[column] for column in _COLUMNS if column in found}
 
 

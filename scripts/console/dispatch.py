@@ -24,6 +24,7 @@ _FOLDERS = ("scripts", "paper")  # of commands: this machinery's, and this paper
 _ORDER = (
     *("fetch", "list", "page", "link", "verify", "upstream", "scan", "bom", "team"),
     *("import-url", "repin", "remove", "seal", "tidy", "doctor", "completion"),
+    *("new", "update-machinery"),
 )
 _FIRST = "overview"  # what a call without a word runs
 _USAGE = """\

@@ -70,7 +70,7 @@ def compare(
     """Request the headers of all entries at once and compare them; with `mirrors`, of these, too.
 
     A mirror is returned as a source of its own, after its publisher. Raises CatalogueError if a
-    source cannot be read, UsageError if SAMPT_SOURCES leaves out whoever is to be asked,
+    source cannot be read, UsageError if CHECKPOINTS_SOURCES leaves out whoever is to be asked,
     SourceError if there is no file of trusted certificate authorities.
     """
     _refuse_left_out("publisher", *["mirrors"] * mirrors)
@@ -100,7 +100,7 @@ def _refuse_left_out(*words: str) -> None:
     if left := [word for word in words if word not in order]:
         raise UsageError(
             f"{order} leaves out the {left[0]}, and there is no one else to compare with",
-            f"Next: unset {candidates.ORDER}, or add {left[0]} to it.",
+            f"Next: unset {candidates.variable()}, or add {left[0]} to it.",
         )
 
 

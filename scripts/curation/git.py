@@ -18,7 +18,7 @@ _CATALOGUE = ("params.yaml", "dvc.yaml", lock.LOCK, lock.SEAL, inventory.INVENTO
 def run(root: Path, *words: str, **env: str) -> str:
     """Run git and return its output; raise UsageError with its message."""
     try:
-        printed = history.git(root, *words, failed=f"git {words[0]} failed", **env)
+        printed = history.git(root, *words, failed=f"git {words[0]} failed", env=env)
     except UsageError as error:
         raise UsageError(error.what, *error.details, "Nothing was changed.") from error
     return printed.decode(errors="replace")

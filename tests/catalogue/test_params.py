@@ -354,7 +354,7 @@ def test_a_command_runs_at_the_root_of_the_repository(
 
 def test_mirrors_of_the_site_are_addresses_or_directories(tmp_path: Path) -> None:
     """In the order in which they are asked."""
-    given = ["https://near.example/sam-pt", "http://127.0.0.1:80/x", "/shared/models", "../old"]
+    given = ["https://near.example/paper", "http://127.0.0.1:80/x", "/shared/models", "../old"]
     text = "checkpoints: {}\nnetwork:\n  mirrors:\n" + "".join(f"  - {base}\n" for base in given)
     (tmp_path / "params.yaml").write_text(text)
 

@@ -60,7 +60,7 @@ def test_a_word_names_files(
 
 def test_what_is_selected_twice_comes_once(catalogue: Catalogue) -> None:
     """In the order of the words; of an archive the whole entry."""
-    found = select(catalogue, ["raft-small.pth", "sam_vit_b", "sam"], ["raft", "sam_pt"])
+    found = select(catalogue, ["raft-small.pth", "sam_vit_b", "sam"], ["raft", "demo"])
 
     assert [entry.name for entry in found.entries] == [
         "raft", "sam_vit_b", "sam_vit_l", "sam_hq_vit_h", "cotracker_stride_4_wind_8",

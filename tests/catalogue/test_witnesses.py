@@ -12,7 +12,6 @@ from scripts import fetch, seal, tree, verify
 from scripts.catalogue import history, inventory, params, pins, resealing, witnesses
 from scripts.console.errors import CatalogueError, CheckpointError
 from tests.world.checkpoints import files
-from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -145,17 +144,6 @@ def test_a_cut_is_refused_or_healed_by_the_seal(
     found = lines(root / name, every=5)
 
     assert refused_or_harmless(root, found, name, sealed) >= least
-
-
-@pytest.mark.parametrize("name", ["params.yaml", "dvc.lock"])
-def test_a_cut_of_the_real_files_is_refused_or_harmless(name: str, tmp_path: Path) -> None:
-    """At line ends alone, and not at each: any other place is refused before it is read."""
-    for each in (*NAMES, "dvc.yaml"):
-        shutil.copy(REPOSITORY / each, tmp_path / each)
-
-    found = lines(REPOSITORY / name, every=9)
-
-    assert refused_or_harmless(tmp_path, found, name, checked) > 10
 
 
 def test_a_lock_of_an_import_may_lose_its_last_size(root: Path) -> None:

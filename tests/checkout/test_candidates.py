@@ -55,7 +55,7 @@ def near(world: World, data: bytes = DATA, path: str = PATH) -> None:
 
 def team(clone: TestClone, data: bytes = DATA) -> Path:
     """Put an object into the folder that is the team's remote; return its path."""
-    stored = clone.root.parent / "sam-pt-checkpoints.team/files/md5" / md5(DATA)[:2] / md5(DATA)[2:]
+    stored = clone.remote / "files/md5" / md5(DATA)[:2] / md5(DATA)[2:]
     stored.parent.mkdir(parents=True)
     stored.write_bytes(data)
     return stored
@@ -484,7 +484,7 @@ def test_the_order_can_be_changed(
     clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """All mirrors before the publisher; the team is not tried."""
-    monkeypatch.setenv("SAMPT_SOURCES", "mirrors, publisher")
+    monkeypatch.setenv("CHECKPOINTS_SOURCES", "mirrors, publisher")
     team(clone)
     world.publish(FIRST, DATA)
 
@@ -499,7 +499,7 @@ def test_a_site_can_stay_in_its_network(
     clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture, *, there: bool
 ) -> None:
     """Cache and team alone: no connection to the outside, whether they have the file or not."""
-    monkeypatch.setenv("SAMPT_SOURCES", "cache,team")
+    monkeypatch.setenv("CHECKPOINTS_SOURCES", "cache,team")
     mirrors(clone, NEAR)
     if there:
         team(clone)
@@ -511,14 +511,14 @@ def test_a_site_can_stay_in_its_network(
     if not there:
         said = capsys.readouterr().err
         assert "sam_mobile_vit_t: no allowed source has it" in said
-        assert "SAMPT_SOURCES=cache,team" in said
+        assert "CHECKPOINTS_SOURCES=cache,team" in said
 
 
 def test_the_cache_is_enough(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that was fetched once needs no source."""
     assert fetch.main([NAME]) == 0
     shutil.rmtree(clone.root / "models")
-    monkeypatch.setenv("SAMPT_SOURCES", "cache")
+    monkeypatch.setenv("CHECKPOINTS_SOURCES", "cache")
 
     assert fetch.main([NAME]) == 0
     assert clone.tree() == {PATH: DATA}
@@ -528,7 +528,7 @@ def test_an_empty_order_is_the_default(
     clone: TestClone, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """A script may leave the variable empty."""
-    monkeypatch.setenv("SAMPT_SOURCES", "")
+    monkeypatch.setenv("CHECKPOINTS_SOURCES", "")
     team(clone)
 
     assert fetch.main([NAME]) == 0
@@ -539,12 +539,12 @@ def test_an_unknown_source_is_a_usage_error(
     clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """The message names the allowed words."""
-    monkeypatch.setenv("SAMPT_SOURCES", "team,internet")
+    monkeypatch.setenv("CHECKPOINTS_SOURCES", "team,internet")
 
     assert fetch.main([NAME]) == 2
 
     assert capsys.readouterr().err.splitlines() == [
-        "error: SAMPT_SOURCES=team,internet: unknown source 'internet'",
+        "error: CHECKPOINTS_SOURCES=team,internet: unknown source 'internet'",
         "  allowed, in any order and separated by commas: cache, team, mirrors, publisher",
     ]
     assert (clone.tree(), world.requests) == ({}, [])

@@ -339,10 +339,10 @@ def test_a_disk_that_may_not_be_written_is_told(
 def test_publishers_that_no_one_may_ask_are_not_asked(
     clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SAMPT_SOURCES leaves them out."""
-    monkeypatch.setenv("SAMPT_SOURCES", "cache,team")
+    """CHECKPOINTS_SOURCES leaves them out."""
+    monkeypatch.setenv("CHECKPOINTS_SOURCES", "cache,team")
 
-    assert sources.publishers(clone.root) == "not asked: SAMPT_SOURCES=cache,team"
+    assert sources.publishers(clone.root) == "not asked: CHECKPOINTS_SOURCES=cache,team"
     assert world.requests == []
 
 

@@ -193,7 +193,7 @@ def test_another_way_to_a_file_is_shown_if_its_publisher_fails(
     said = []
 
     for order in ("publisher", "cache"):
-        monkeypatch.setenv("SAMPT_SOURCES", order)
+        monkeypatch.setenv("CHECKPOINTS_SOURCES", order)
         assert fetch.main([NAME]) == 1
         said.append(capsys.readouterr().err)
 

@@ -342,11 +342,10 @@ def test_commands_can_be_pasted_into_a_shell() -> None:
 
 
 def test_the_heading_is_the_one_of_the_readme(clone: TestClone) -> None:
-    """Without one, the name of the folder."""
-    assert repository.title(clone.root) == "clone"
+    """As text."""
     (clone.root / "README.md").write_text("text\n# The <models>\n")
-    assert repository.title(clone.root) == "The <models>"
-    assert "The &lt;models&gt;" in rendered(clone)
+
+    assert "<h1>The &lt;models&gt;</h1>" in rendered(clone)
 
 
 def test_every_state_has_its_colour() -> None:
@@ -451,3 +450,16 @@ def test_the_workflow_that_publishes_is_pinned() -> None:
     for words in (step["run"].split() for step in steps if "run" in step):
         assert words[0] == "./checkpoints"
         dispatch.parser_of(words[1]).parse_args(words[2:])
+
+
+def test_an_empty_catalogue_has_a_page(clone: TestClone) -> None:
+    """Of no files."""
+    (clone.root / "params.yaml").write_text("checkpoints: {}\n")
+    (clone.root / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    (clone.root / "dvc.yaml").write_text("stages: {}\n")
+
+    read = made(code=2)  # the seal is still that of the files
+
+    assert read.document()["files"] == []
+    assert ("span", "0 of 0 files, 0 B") in read.texts
+    assert ">0 files, 0 B<" in picture.render(read.document())

@@ -192,12 +192,12 @@ def test_who_does_not_answer_in_time_is_estimated(
 def test_nobody_may_be_asked(
     clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SAMPT_SOURCES is shown as the reason."""
-    monkeypatch.setenv("SAMPT_SOURCES", "cache")
+    """CHECKPOINTS_SOURCES is shown as the reason."""
+    monkeypatch.setenv("CHECKPOINTS_SOURCES", "cache")
 
     planned = made(clone, NAME)
 
-    assert sources(planned) == {PATH: ("nowhere", "nowhere (SAMPT_SOURCES=cache)")}
+    assert sources(planned) == {PATH: ("nowhere", "nowhere (CHECKPOINTS_SOURCES=cache)")}
     assert (planned.downloads, world.requests) == ((), [])
     assert planned.lines()[-1].endswith(": 1 without an allowed source; nothing to download")
 

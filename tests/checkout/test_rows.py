@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import fetch
+from scripts.catalogue import sources
 from scripts.checkout import rows
 from scripts.checkout.clone import Clone
 from scripts.checkout.state import Place
@@ -17,6 +18,9 @@ from scripts.files import digests
 from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scripts.catalogue.sources import Source
     from scripts.checkout.rows import Row, Rows
     from tests.world import World
     from tests.world.clones import TestClone
@@ -55,7 +59,7 @@ def test_a_row_has_all_that_is_known_of_a_file(
     things = found["models/raft_ckpts/raft-things.pth"].mirrors  # two of its own
     assert len(raft.mirrors) < len(things)
     hq = found["models/samhq_ckpts/sam_hq_vit_h.pth"]
-    assert (hq.sets, hq.configurations) == (("minimal",), ("sam_pt", "vis_eval_root"))
+    assert (hq.sets, hq.configurations) == (("minimal",), ("demo", "vis_eval_root"))
     assert world.requests == []
 
 
@@ -125,6 +129,26 @@ def test_without_sources_every_file_is_still_listed(clone: TestClone) -> None:
 
     assert len(found.faults) == len(Clone.at(clone.root).catalogue.published)
     assert {row.url for row in found.rows} == {None}
+
+
+def test_what_describes_a_file_is_read_once(
+    clone: TestClone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many files an archive has, and whoever asks; thousands of entries are no trouble."""
+    asked: list[str] = []
+    real = sources.read
+
+    def counted(folder: Path, name: str) -> Source:
+        asked.append(name)
+        return real(folder, name)
+
+    monkeypatch.setattr(sources, "read", counted)
+
+    take(clone)
+
+    holds = Clone.at(clone.root).catalogue
+    assert sorted(asked) == sorted(holds.published)
+    assert holds.files is holds.files
 
 
 def test_a_lock_that_is_no_yaml_is_a_fault_and_no_catalogue_is_an_error(clone: TestClone) -> None:

@@ -88,7 +88,7 @@ def test_a_damaged_object_and_a_folder_are_not_the_file(clone: TestClone) -> Non
 def test_the_team_s_folder_is_looked_at(clone: TestClone) -> None:
     """The remote of a fresh clone is a folder beside it."""
     assert fetch.main(["sam_vit_b"]) == 0
-    pushed = clone.root.parent / "sam-pt-checkpoints.team/files"
+    pushed = clone.remote / "files"
     pushed.parent.mkdir()
     shutil.move(clone.root / ".dvc/cache/files", pushed)
     (clone.root / PATH).unlink()

@@ -13,15 +13,15 @@ from scripts.curation.release import Release
 from scripts.curation.repin import replace_sha256
 from scripts.curation.transaction import write
 from scripts.files.digests import Digest
-from tests.world.clones import REPOSITORY
+from tests.world.checkpoints import PAPER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scripts.catalogue.params import Published
 
-TEXT = (REPOSITORY / "params.yaml").read_text()
-ENTRIES = params.read(REPOSITORY / "params.yaml").published
+TEXT = (PAPER / "params.yaml").read_text()
+ENTRIES = params.read(PAPER / "params.yaml").published
 PINNED = sorted(n for n, e in ENTRIES.items() if e.sha256 or any(f.sha256 for f in e.files))
 ODD = """checkpoints: {one: {path: models/one, sha256: '%s'}}
 archives:
@@ -48,7 +48,7 @@ def released(entry: Published, path: Path) -> Release:
 
 
 @pytest.mark.parametrize("name", PINNED)
-def test_in_the_repositorys_own_catalogue(name: str, tmp_path: Path) -> None:
+def test_in_the_papers_catalogue(name: str, tmp_path: Path) -> None:
     """Of every entry, with comments and quotes."""
     (tmp_path / "params.yaml").write_text(TEXT)
     entry, expected = ENTRIES[name], TEXT

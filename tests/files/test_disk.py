@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paper import clean_tapnet
 from scripts import bom, fetch, seal
 from scripts.console.errors import DiskError
 from scripts.download import partial
@@ -24,7 +23,6 @@ from tests.checkout.test_obtain import Usage
 from tests.curation import changing
 from tests.download import transfers
 from tests.download.transfers import MIB, NAME, URL, assert_placed, attempt, noise, part_of
-from tests.pickles import numpy1
 from tests.world import Fault, disks
 from tests.world.checkpoints import DRIVE
 
@@ -149,7 +147,6 @@ def test_a_disk_that_fills_up_during_a_download_keeps_the_partial_file(
 WRITERS: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
     "bom": (bom.main, ["--output", "README.md"]),
     "seal": (seal.main, []),
-    "clean_tapnet": (clean_tapnet.main, ["checkpoint.npy", "new.npy"]),
 }
 
 
@@ -158,7 +155,6 @@ def test_a_full_disk_leaves_the_old_file_unchanged(
     writer: str, clone: TestClone, capsys: Capture
 ) -> None:
     """No partial file is left, neither in its place nor beside it."""
-    (clone.root / "checkpoint.npy").write_bytes(numpy1.save(numpy1.checkpoint()))
     (clone.root / "scripts/tree.py").write_text("# a dep of the stage tree\n")
     before = changing.files(clone)
     main, words = WRITERS[writer]

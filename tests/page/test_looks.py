@@ -58,3 +58,14 @@ def test_the_table_stands_without_scripts(view: View) -> None:
 
     assert len(rows) == 17
     assert cells.keys() <= rows.keys()
+
+
+def test_details_leave_the_other_rows_as_they_were(view: View) -> None:
+    """On a phone, where columns are hidden that the details still count."""
+    view.show(width=NARROW)
+    heights = "[...document.querySelectorAll('tr[data-path]')].map(row => row.offsetHeight)"
+    before = view.tab.run(heights)
+
+    view.toggle(VIT_B)
+
+    assert view.tab.run(heights) == pytest.approx(before, abs=2)

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -60,6 +61,13 @@ class TestClone:
             )
         return done
 
+    @property
+    def remote(self) -> Path:
+        """The folder that .dvc/config names as the team's remote."""
+        config = ConfigParser()
+        config.read(self.root / ".dvc/config")
+        return Path(os.path.normpath(self.root / ".dvc" / config["'remote \"team\"'"]["url"]))
+
     def read(self, path: str) -> bytes:
         """Return the bytes of a file of the clone."""
         return (self.root / path).read_bytes()
@@ -102,6 +110,7 @@ def copy(target: Path, catalogue: Path = PAPER) -> None:
     if catalogue != REPOSITORY:
         for name in CATALOGUE:
             shutil.copy2(catalogue / name, target / name)
+        shutil.copy2(catalogue / "dvc-config", target / ".dvc/config")
         for source in [*(catalogue / "sources").glob("[!.]*.dvc")]:
             shutil.copy2(source, target / "sources")
 

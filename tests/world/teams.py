@@ -87,7 +87,7 @@ def spoiled(path: str) -> bytes:
 
 def beside(clone: TestClone, path: str) -> Path:
     """Return a checkpoint's object in the folder beside the clone."""
-    return clone.root.parent / "sam-pt-checkpoints.team" / place(path).removeprefix("checkpoints/")
+    return clone.remote / place(path).removeprefix("checkpoints/")
 
 
 def spoil(clone: TestClone, path: str, data: bytes) -> None:

@@ -57,6 +57,7 @@
       ["What", file.desc],
       ["Path", copyable(file.path, "path")],
       ["State", state && `${state.word}: ${state.meaning}`],
+      ["Cache", state && file.cached && "DVC's cache has the pinned bytes"],
       ["md5", file.md5 ? copyable(file.md5, "md5") : "no pin"],
       ["sha256", file.sha256 ? copyable(file.sha256, "sha256") : "not confirmed by anybody"],
       ["Licence", file.license && [file.license, file.license_note].filter(Boolean).join("; ")],

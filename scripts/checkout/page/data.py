@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from scripts.catalogue import stages, witnesses
+from scripts.catalogue import stages, title, witnesses
 from scripts.catalogue.documents import load, load_as_dvc
 from scripts.catalogue.lock import LOCK, SEAL
 from scripts.catalogue.stages import Stage
@@ -76,7 +76,7 @@ class _Reader:
         return {
             "public": self._public,
             "free": None,
-            "title": repository.title(root),
+            "title": title.read(root),
             "made": _time(),
             "address": where,
             "commit": next(iter(repository.commits(root)), None),

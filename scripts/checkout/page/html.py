@@ -27,6 +27,8 @@ _FOLDER = Path(__file__).parent
 # What would end the element or, in old JavaScript, the line.
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 _NONE = "none"
+_HINT = "Choose a file to see its details. The arrow keys move from cell to cell."
+_EMPTY = "The catalogue is empty. To add a file: <code>./checkpoints import-url --help</code>"
 _DRIFTED = ("changed", "gone")
 
 
@@ -42,6 +44,7 @@ def render(document: dict[str, Any], stages: Sequence[Stage] = ()) -> str:
         "style": style,
         "script": script,
         "data": embedded(document),
+        "hint": _HINT if files else _EMPTY,
         "facts": markup(*_facts(document)),
         "faults": markup(*_faults(document["faults"])),
         "treemap": markup(*(treemap.svg(files, shape, colours) for shape in treemap.SHAPES)),

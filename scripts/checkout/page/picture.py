@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, tostring
 
+from scripts.catalogue.params import COMPLETE, MINIMAL
 from scripts.checkout.page import html, treemap
 from scripts.checkout.page.markup import SVG, node
 from scripts.checkout.state import Place
@@ -15,7 +16,6 @@ from scripts.checkout.state import Place
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_FIRST = "minimal"  # the set to start with, if there is one
 _TOP, _BOTTOM, _EDGE = 74, 40, 24
 _STYLE = """
 text { font-family: var(--sans); fill: var(--ink); }
@@ -47,7 +47,7 @@ def render(document: dict[str, Any]) -> str:
 def _after_the_first_fetch(files: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the files with the places that they have after it; without a first set, after all."""
     files = list(files)
-    first = {file["path"] for file in files if _FIRST in file["sets"]}
+    first = {file["path"] for file in files if MINIMAL in file["sets"]}
     for file in files:
         here = not first or file["path"] in first
         yield file | {"place": (Place.IN_PLACE if here else Place.MISSING).value}
@@ -55,8 +55,9 @@ def _after_the_first_fetch(files: Iterable[dict[str, Any]]) -> Iterator[dict[str
 
 def _heading(document: dict[str, Any], files: list[dict[str, Any]]) -> Iterator[Element]:
     here = [file for file in files if file["place"] == Place.IN_PLACE.value]
-    fetched = _FIRST if len(here) < len(files) else "complete"
-    line = f"{html.summed(files)}; after `./checkpoints fetch {fetched}`, {len(here)} are in place"
+    fetched = MINIMAL if len(here) < len(files) else COMPLETE
+    after = f"; after `./checkpoints fetch {fetched}`, {len(here)} are in place" if files else ""
+    line = f"{html.summed(files)}{after}"
     yield node("text", document["title"], x=_EDGE, y=38, class_="title")
     yield node("text", line, x=_EDGE, y=61, class_="line")
 

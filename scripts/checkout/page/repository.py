@@ -1,4 +1,4 @@
-"""What the page says of the repository itself: its name, address and commits."""
+"""What the page says of the repository itself: its address and commits."""
 
 from __future__ import annotations
 
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 
 _ADDRESS = "ADDRESS"  # in a command, where no public address of the repository is known
 _COMMIT = "--format=%H %cI %s"
-
-
-def title(root: Path) -> str:
-    """Return the heading of README.md, or the name of the clone's folder."""
-    try:
-        lines = (root / "README.md").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    return next((line[2:].strip() for line in lines if line.startswith("# ")), root.name)
 
 
 def address(root: Path) -> str | None:

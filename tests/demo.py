@@ -1,7 +1,7 @@
 """The whole workflow on this machine, without the internet: make demo.
 
 Publishers on loopback serve synthetic checkpoints, a hundred times smaller, under the real URLs. A
-clone of this repository is pinned to them, and then the real commands run.
+clone with the tests' own catalogue is pinned to them, and then the real commands run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.world import World, clones
+from tests.world.checkpoints import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,28 +63,28 @@ def show(base: Path, world: World, scale: int) -> Demo:
     env = clones.isolated(base / "home") | world.env
     demo = Demo(env)
     first, second = base / "clone", base / "colleague"
-    clones.copy(first, clones.REPOSITORY)
+    clones.copy(first)
     clones.pin(first, scale)
     clones.commit(first, env)
-    _fetch(demo, first, world)
+    _fetch(demo, first, world, len(files(scale)))
     demo.run(base, f"git clone -q {first.name} {second.name}")
-    demo.run(second, "dvc pull", "25 files fetched")
+    demo.run(second, "dvc pull", f"{len(files(scale))} files fetched")
     demo.run(second, "dvc status", CLEAN)
     _drift(demo, second)
     demo.expect(f"requests to unknown hosts: {world.refused}", holds=not world.refused)
     return demo
 
 
-def _fetch(demo: Demo, root: Path, world: World) -> None:
+def _fetch(demo: Demo, root: Path, world: World, count: int) -> None:
     minimal = "models/samhq_ckpts/sam_hq_vit_h.pth  downloaded from"
     demo.run(root, "python -m scripts.fetch minimal", minimal)
     hosts = {request.host for request in world.requests} & {"www.dropbox.com", "github.com"}
     demo.expect(f"requests for the minimal variant to {hosts}", holds=not hosts)
     demo.run(root, "dvc status fetch_minimal", CLEAN)
-    demo.run(root, "python -m scripts.fetch complete", "25 files, ")
+    demo.run(root, "python -m scripts.fetch complete", f"{count} files, ")
     demo.run(root, "dvc repro models.dvc", CLEAN)
     demo.run(root, "test -z \"$(git status --porcelain)\" && echo 'git is clean'", "git is clean")
-    demo.run(root, "dvc push", "25 files pushed")
+    demo.run(root, "dvc push", f"{count} files pushed")
 
 
 def _drift(demo: Demo, root: Path) -> None:
@@ -114,7 +115,7 @@ def main() -> int:
     started = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="demo-") as folder,
-        World(scale=SCALE, root=clones.REPOSITORY) as world,
+        World(scale=SCALE) as world,
     ):
         demo = show(Path(folder), world, SCALE)
         served = world.served("*")

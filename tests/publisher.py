@@ -1,6 +1,6 @@
 """A publisher for docs/why.md: serve a folder on loopback until the process ends.
 
-Run as `python -m paper.tests.publisher FOLDER PORT`. The ETag of each file is the md5 of its
+Run as `python -m tests.publisher FOLDER PORT`. The ETag of each file is the md5 of its
 content. If a file `down` exists, every connection closes without a response. NAME.cut contains
 the number of bytes after which a transfer of NAME is cut. FOLDER/log gets a line per request.
 """

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paper.tests import publisher
-from paper.tests.pages import pattern, written
+from tests import publisher
+from tests.pages import pattern, written
 from tests.world.clones import REPOSITORY, TestClone, isolated
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Iterator[TestClone]:
     """Return the project in which a section starts, as the head of the page says."""
     (block,) = CONSOLE.findall(HEAD)
     first, serve, export, last = (command for command, _ in written(block))
-    assert serve == "python -m paper.tests.publisher ../why/publisher 8000 &"
+    assert serve == "python -m tests.publisher ../why/publisher 8000 &"
     assert export == "export PUBLISHER=http://127.0.0.1:8000"
     (tmp_path / "clone").mkdir()
     with publisher.open_at(tmp_path / "why/publisher") as server:
