@@ -62,7 +62,7 @@ def test_the_table_stands_without_scripts(view: View) -> None:
 
 def test_details_leave_the_other_rows_as_they_were(view: View) -> None:
     """On a phone, where columns are hidden that the details still count."""
-    view.show(width=NARROW)
+    view.tab.show(NARROW)
     heights = "[...document.querySelectorAll('tr[data-path]')].map(row => row.offsetHeight)"
     before = view.tab.run(heights)
 
