@@ -59,7 +59,7 @@ def clone(
 ) -> TestClone:
     """A fresh clone beside which nothing lies; this very process works in it, too."""
     root = tmp_path / "work" / "clone"
-    shutil.copytree(template, root, symlinks=True)
+    making.duplicate(template, root)
     env = making.isolated(tmp_path / "isolated") | world.env
     for name, value in env.items():
         monkeypatch.setenv(name, value)
@@ -103,7 +103,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone that `scripts.fetch complete` has filled, to be copied from."""
     folder = tmp_path_factory.mktemp("filled")
-    shutil.copytree(template, folder / "clone", symlinks=True)
+    making.duplicate(template, folder / "clone")
     with World(scale=SCALE) as running:
         whole = TestClone(folder / "clone", making.isolated(folder / "isolated") | running.env)
         whole.run("python", "-m", "scripts.fetch", "complete", check=True)

@@ -8,15 +8,17 @@ import pytest
 
 from tests import demo
 from tests.conftest import SCALE
-from tests.world import World, clones
+from tests.world import World, clones, forks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.mark.slow
-def test_the_demo_shows_what_it_should(tmp_path: Path) -> None:
+def test_the_demo_shows_what_it_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every step of make demo succeeds, at a smaller scale."""
+    isolated = clones.isolated
+    monkeypatch.setattr(clones, "isolated", lambda folder: forks.reaching(isolated(folder)))
     with World(scale=SCALE) as world:
         shown = demo.show(tmp_path, world, SCALE)
 

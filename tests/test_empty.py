@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Capture = pytest.CaptureFixture[str]
 URL = "https://weights.example/release/new.pth"
-# Words of a command -> exit code, and what it says.
+# Words of a command, or of several -> exit code, and what it says.
 SAID = {
     "overview": (0, "the catalogue is empty"),
     "overview --json": (0, '"./checkpoints import-url URL models/PATH"'),
@@ -43,7 +43,7 @@ SAID = {
     "team check": (2, "does not exist yet"),
     "team publish team": (0, "team: 0 files pushed"),
     "link ../project": (0, "project/models -> "),
-    "link --undo ../project": (0, "1 removed, 0 restored"),
+    "link ../project; link --undo ../project": (0, "1 removed, 0 restored"),
     "doctor": (0, "0 files, 0 pinned and sealed"),
     "tidy": (0, "nothing to remove"),
     "seal": (0, "are up to date"),
@@ -70,7 +70,7 @@ def test_every_command_works(words: str, empty: TestClone, capsys: Capture) -> N
     """Without a traceback, and git stays clean."""
     code, says = SAID[words]
 
-    done = dispatch.main(words.split())
+    *_, done = [dispatch.main(each.split()) for each in words.split("; ")]
 
     out, err = capsys.readouterr()
     assert (done, says in out + err) == (code, True), out + err

@@ -49,7 +49,7 @@ class TestClone:
             done = subprocess.run(  # noqa: S603 - the words are the test's own
                 words,
                 cwd=self.root,
-                env=dict(self.env),
+                env=forks.reaching(self.env) if words[0] == "bash" else dict(self.env),
                 text=True,
                 capture_output=True,
                 check=False,
@@ -185,6 +185,21 @@ def template(folder: Path, scale: int, catalogue: Path = PAPER) -> Path:
     compileall.compile_dir(root / "scripts", quiet=1)  # once, not in every copy
     pin(root, scale)
     commit(root, isolated(folder))
+    return root
+
+
+def duplicate(template: Path, root: Path) -> Path:
+    """Make another clone of `template` at `root`, and return it.
+
+    The packages below scripts/ and git's objects, which nothing writes in place, are hard links.
+    """
+
+    def place(source: str, target: str) -> None:
+        folder = Path(source).relative_to(template).parts[:-1]
+        shared = folder[:2] == (".git", "objects") or (folder[:1] == ("scripts",) != folder)
+        (os.link if shared else shutil.copy2)(source, target)
+
+    shutil.copytree(template, root, symlinks=True, copy_function=place)
     return root
 
 

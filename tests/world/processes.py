@@ -10,6 +10,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from tests.world import forks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -54,14 +56,14 @@ def killed_at(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that gets SIGKILL as it calls `point` (module:name) the `call`th time."""
     words = (sys.executable, "-c", _DYING, point, str(call), command, *argv)
-    done = clone.run(*words)
+    done = forks.run(words, clone.env, clone.root)
     assert done.returncode == -signal.SIGKILL, (point, done.stderr)
     return done
 
 
 def dvc_without_hashing(clone: TestClone, *words: str) -> subprocess.CompletedProcess[str]:
     """Run DVC, which fails as soon as it reads a checkpoint to hash it."""
-    return clone.run(sys.executable, "-c", _UNREADING, *words)
+    return forks.run((sys.executable, "-c", _UNREADING, *words), clone.env, clone.root)
 
 
 def without_root() -> tuple[str, ...]:

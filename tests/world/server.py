@@ -60,7 +60,7 @@ class Server(ThreadingTCPServer):
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._stopped = False
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,))
+        self._thread = threading.Thread(target=self._accept)
         self._thread.start()
 
     @property
@@ -70,16 +70,24 @@ class Server(ThreadingTCPServer):
 
     def stop(self) -> None:
         """Stop listening, end every connection and join every thread; once is enough."""
-        if not self._thread.is_alive():
+        if self._stopped:
             return
-        self.shutdown()
-        self._thread.join()
+        self._stopped = True
+        with socket.create_connection(("127.0.0.1", self.server_address[1]), timeout=5):
+            self._thread.join()  # woken by the connection, which a poll would be late for
         self.socket.close()  # first, so that a client which tries again is refused
         with self._lock:
-            self._stopped = True
             for connection in self._open:
                 _shut(connection)
         self.server_close()
+
+    def _accept(self) -> None:
+        while not self._stopped:
+            self.handle_request()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002
+        """Refuse the connection that stop() makes."""
+        return not self._stopped
 
     def hold(self, connection: socket.socket) -> None:
         """Remember an open connection, to end it with the server."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import sys
 import warnings
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
@@ -52,7 +51,7 @@ class Team:
     def colleague(self, name: str = "colleague", *, url: str = URL, more: str = "") -> TestClone:
         """Return a clone that holds nothing; `more` is added to its config.local."""
         root = self.folder / "work" / name
-        shutil.copytree(self.template, root, symlinks=True)
+        making.duplicate(self.template, root)
         moved = f"['remote \"team\"']\n    url = {url}\n" if url else ""
         (root / ".dvc/config.local").write_text(moved + more)
         return TestClone(root, self.env)

@@ -41,6 +41,23 @@ def test_a_fork_prints_and_ends_as_a_process_does(
     assert found.stderr.splitlines()[-1:] == real.stderr.splitlines()[-1:]
 
 
+@pytest.mark.parametrize("name", ["says", "errs", "dies", "stops"])
+def test_a_shell_starts_forks_of_its_own(name: str, tmp_path: Path) -> None:
+    """With what they read, where they print, and how they end; what is no module is not one."""
+    (tmp_path / f"{name}.py").write_text(MODULES[name])
+    env = os.environ | {"PATH": f"{sys.prefix}/bin:/bin:/usr/bin", "X": "é"}
+    line = f"python -c 'print(3)'; cd . && python -m {name} 'a b' <&- 2>&1 | cat; echo $PIPESTATUS"
+    shells = [("bash", "-c", line) for _ in "ab"]
+
+    found, real = (
+        subprocess.run(words, cwd=tmp_path, env=each, capture_output=True, text=True, check=False)  # noqa: S603
+        for words, each in zip(shells, (forks.reaching(env), env), strict=True)
+    )
+
+    assert "bin:" in forks.reaching(env)["PATH"].removesuffix(env["PATH"])
+    assert (found.returncode, found.stdout) == (real.returncode, real.stdout)
+
+
 def test_what_a_fork_cannot_do_runs_in_a_new_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other programs, other interpreters, and what an interpreter reads as it starts."""
     monkeypatch.delenv("PYTHONUTF8", raising=False)

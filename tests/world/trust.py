@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import ssl
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import certifi
 import trustme
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Trust:
@@ -32,9 +34,8 @@ class Trust:
             return self._contexts[host, trusted]
 
     def write_bundle(self, path: Path) -> None:
-        """Write the public authorities and the known one, as PEM."""
-        public = Path(certifi.where()).read_bytes()
-        path.write_bytes(public + b"\n" + self._known.cert_pem.bytes())
+        """Write the known one alone, as PEM: every process reads it, and the public are many."""
+        path.write_bytes(self._known.cert_pem.bytes())
 
 
 @functools.cache

@@ -73,7 +73,7 @@ class World:
 
     @property
     def bundle(self) -> Path:
-        """The PEM file of the public authorities and the one of this world."""
+        """The PEM file of this world's authority; no other is trusted."""
         return self._folder / "bundle.pem"
 
     @property
