@@ -226,7 +226,9 @@ class Tab:
 
     def picture(self, path: Path) -> None:
         """Write a PNG of the whole page, from top to bottom."""
-        taken = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        taken = self.call(
+            "Page.captureScreenshot", captureBeyondViewport=True, optimizeForSpeed=True
+        )
         path.write_bytes(base64.b64decode(taken["data"]))
 
     def pdf(self) -> bytes:

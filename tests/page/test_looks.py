@@ -21,7 +21,7 @@ WIDTH = "document.documentElement.scrollWidth"
 @pytest.mark.parametrize("width", [1280, NARROW])
 def test_the_page_fits_its_window(view: View, width: int, scheme: str) -> None:
     """With the details of a file open, too: nobody has to scroll sideways. Take a picture."""
-    view.show(width=width, dark=scheme == "dark")
+    view.tab.show(width, dark=scheme == "dark")
     closed = view.tab.run(WIDTH)
     view.toggle(VIT_B)
     SCREENSHOTS.mkdir(exist_ok=True)
@@ -62,7 +62,7 @@ def test_the_table_stands_without_scripts(view: View) -> None:
 
 def test_details_leave_the_other_rows_as_they_were(view: View) -> None:
     """On a phone, where columns are hidden that the details still count."""
-    view.show(width=NARROW)
+    view.tab.show(NARROW)
     heights = "[...document.querySelectorAll('tr[data-path]')].map(row => row.offsetHeight)"
     before = view.tab.run(heights)
 

@@ -18,7 +18,7 @@ Box = dict[str, float]
 @pytest.mark.parametrize("width", [1280, NARROW])
 def test_treemap_and_table_show_the_same(view: View, width: int) -> None:
     """The same files, sizes and states, in words; and a larger file has a larger area."""
-    view.show(width=width)
+    view.tab.show(width)
     cells, rows = view.cells(), view.rows()
 
     assert cells
@@ -35,7 +35,7 @@ def test_treemap_and_table_show_the_same(view: View, width: int) -> None:
 @pytest.mark.parametrize("width", [1280, NARROW])
 def test_cells_lie_beside_each_other(view: View, width: int) -> None:
     """None hides another one."""
-    view.show(width=width)
+    view.tab.show(width)
     boxes = [cell["box"] for cell in view.cells().values()]
 
     assert all(_shared(one, other) < 1 for one, other in combinations(boxes, 2))
@@ -44,7 +44,7 @@ def test_cells_lie_beside_each_other(view: View, width: int) -> None:
 @pytest.mark.parametrize("width", [1280, NARROW])
 def test_to_choose_in_one_marks_the_other(view: View, width: int) -> None:
     """By mouse, or by finger where the window is a phone's."""
-    view.show(width=width)
+    view.tab.show(width)
     choose = view.tab.touch if width == NARROW else view.tab.click
 
     choose(view.cell(VIT_B))

@@ -43,9 +43,9 @@ class View:
     tab: Tab
     path: Path
 
-    def show(self, fragment: str = "", width: int = 1280, *, dark: bool = False) -> None:
-        """Open the page in a window of a width in CSS pixels."""
-        self.tab.show(width, dark=dark)
+    def show(self, fragment: str = "") -> None:
+        """Open the page in a wide window."""
+        self.tab.show()
         self.tab.open(self.path, fragment)
 
     @cached_property

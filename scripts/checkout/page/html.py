@@ -132,7 +132,8 @@ def _legend(files: Iterable[dict[str, Any]]) -> Iterator[Element]:
     present = {file["place"] for file in files}
     for place in Place:
         if place.value in present:
-            yield node("li", _chip(place), f" {place.meaning}")
+            yield node("li", _chip(place), f": {place.meaning}")
+    yield node("li", "A strong colour: the file is here. A pale one: it is not.")
 
 
 def _chip(place: Place) -> Element:
