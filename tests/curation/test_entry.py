@@ -113,3 +113,15 @@ def test_a_sha256_is_kept_with_its_file(clone: TestClone) -> None:
 
     for each in (of(sha256=sha256), of(f"{URL}.zip", sha256=sha256, member="w")):
         assert f'sha256: "{sha256}"\n' in render(clone.root, [each])["params.yaml"]
+
+
+def test_a_set_is_made_where_there_is_none(clone: TestClone) -> None:
+    """With the name of the file; with its path where others have the name, too."""
+    text = clone.read("params.yaml").decode()
+    head, _, rest = text.partition("\nsets:\n")
+    (clone.root / "params.yaml").write_text(f"{head}\n{rest[rest.index('network:') :]}")
+    entries = [of(set="paper"), of(path="models/x/new_v2", name="other", set="paper")]
+
+    made = documents.data(render(clone.root, entries)["params.yaml"])["sets"]
+
+    assert made == {"paper": [PATH, "other"]}

@@ -174,6 +174,8 @@ def test_every_fault_is_named_with_its_line() -> None:
         (f"{HOST}/n.pth?token=tell,models/x/n.pth,,,,", "contains the secret parameter token"),
         (f"{HOST}/p.pth,models/x/p.pth,,,,", ""),
         (f"{HOST}/p.zip,models/x/p.pth,,in/p,,", "member in/p here, none in line 19"),
+        (f"{HOST}/q.zip,models/x/q.pth,one,in/q,,", "one archive has 2 names: one, two"),
+        (f"{HOST}/q.zip,models/x/r.pth,two,in/r,,", ""),
         ("https://[bad/o.pth,,,,,", "not the URL of a file: "),
     ]  # fmt: skip
     found = faults("\n".join([head, *(row for row, _ in table)]) + "\n")
