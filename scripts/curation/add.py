@@ -1,14 +1,19 @@
-"""Add a checkpoint to the catalogue: download, pin and seal it, or change nothing."""
+"""Add entries to the catalogue: download, pin and seal them in one step, or change nothing."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import documents, lock, params
 from scripts.catalogue.pins import Pin
-from scripts.checkout import obtain
+from scripts.catalogue.witnesses import some
+from scripts.checkout import parallel
+from scripts.checkout.journal import prune
 from scripts.console.errors import (
     CatalogueError,
     CheckpointError,
@@ -16,107 +21,240 @@ from scripts.console.errors import (
     PickleError,
     SourceError,
 )
-from scripts.console.progress import note
-from scripts.curation import git, transaction
-from scripts.curation.entry import refusal, render
+from scripts.console.progress import counted, note
+from scripts.curation import arrived, git, transaction
+from scripts.curation.entry import described, refusal
+from scripts.curation.render import EDITED, artifacts, render, source
 from scripts.download import addresses
+from scripts.download.headers import at_once
 from scripts.storage import graph
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from scripts.catalogue.params import Published
     from scripts.checkout.clone import Clone
     from scripts.checkout.workspace import Outcome
-    from scripts.curation.entry import Entry
+    from scripts.curation.entry import Entry, File
+    from scripts.curation.lists import Faults, Row
     from scripts.curation.transaction import Change, Write
 
+    Failures = list[tuple[Entry, CheckpointError]]
 
-def add(change: Change, entry: Entry, md5: str | None) -> list[Outcome]:
-    """Add an entry to every file; or raise CheckpointError, and change nothing.
 
-    The catalogue is written once the bytes are verified and in their place.
+@dataclass(frozen=True)
+class Added:
+    """What was added, in the order of the list, and which lines failed."""
+
+    entries: list[Entry]
+    outcomes: list[Outcome]
+    failures: Failures
+
+
+def add(change: Change, rows: Sequence[Row], faults: Faults, *, keep_going: bool = False) -> Added:
+    """Add the entries that rows describe; or raise CheckpointError, and change nothing.
+
+    All rows are checked before anything is requested. With `keep_going` what fails to arrive is
+    left out. The catalogue is written once the bytes are verified and in their place.
     """
-    clone = change.clone
-    _refuse_taken(clone, entry)
-    git.refuse_dirty(clone.root)
-    lock.render(clone.root)  # raises for faults in the files that will change
-    entry = dataclasses.replace(entry, url=_file_url(entry.url))
-    texts = render(clone.root, entry)
-    after = _with(clone, entry, texts["params.yaml"], md5)
-    graph.check(clone.root, texts)
-    published = after.catalogue.published[entry.name]
-    source = f"sources/{entry.name}.dvc"
-    with change.recorded(f"import_url {entry.name}", published.files) as write:
-        write({source: texts[source]})
-        outcomes = _obtain(after, published)
-        _write(clone.root, entry, texts, {o.path: o.pin for o in outcomes}, write)
-    return outcomes
+    clone, root = change.clone, change.clone.root
+    entries = described(rows, faults, clone.catalogue.published)
+    entries = _free(clone, entries, faults)
+    texts = render(root, entries)
+    after = _with(clone, entries, texts["params.yaml"], faults)
+    faults.check()
+    git.refuse_dirty(root)
+    lock.render(root)  # raises for faults in the files that will change
+    graph.check(root, texts)
+    entries, failures = _resolved(entries)
+    after, earlier = _pinned(after, entries)
+    files = [file for each in entries for file in after.catalogue.published[each.name].files]
+    with change.recorded(f"import_url {some(entry.name for entry in entries)}", files) as write:
+        before = {name: transaction.read(root, name) for name in EDITED}
+        write({entry.source: source(entry) for entry in entries})
+        outcomes, failed = _obtain(after, entries)
+        failures += failed
+        if failures and (not keep_going or not outcomes):
+            raise failure(failures, faults.where, 0)
+        kept = [entry for entry in entries if entry.name in outcomes]
+        _leave_out(root, [entry for entry, _ in failed], write)
+        _write(root, kept, outcomes, before, write)
+    arrived.forget(root)
+    shown = [arrived.marked(each, earlier) for entry in kept for each in outcomes[entry.name]]
+    return Added(kept, shown, failures)
 
 
 def _write(
-    root: Path, entry: Entry, planned: Mapping[str, str], new: Mapping[str, Pin], write: Write
+    root: Path,
+    entries: Sequence[Entry],
+    outcomes: Mapping[str, Sequence[Outcome]],
+    before: Mapping[str, str],
+    write: Write,
 ) -> None:
-    """Add the entry to the files as they are now: the user may edit them during a download."""
-    lock.render(root)
-    texts = render(root, entry)
-    write({**texts, lock.LOCK: transaction.pinned(root, new, stage=entry.stage)})
-    write(lock.render(root))
-    if edited := [name for name, text in texts.items() if text != planned[name]]:
+    """Add the entries to the files as they are now: the user may edit them during a download."""
+    edited = [name for name in EDITED if transaction.read(root, name) != before[name]]
+    write(render(root, entries))
+    new = {each.path: each.pin for entry in entries for each in outcomes[entry.name]}
+    write(transaction.sealed(root, new))
+    if edited:
         note(f"{', '.join(edited)}: edited during the download; the diff contains that edit")
 
 
-def _refuse_taken(clone: Clone, entry: Entry) -> None:
+def _leave_out(root: Path, failed: Sequence[Entry], write: Write) -> None:
+    """Remove the sources of entries that failed, and those of their files that are in place."""
+    write({entry.source: None for entry in failed})
+    for file in (file for entry in failed for file in entry.files):
+        (root / file.path).unlink(missing_ok=True)
+        prune(root, file.path)
+
+
+def _free(clone: Clone, entries: Sequence[Entry], faults: Faults) -> list[Entry]:
+    """Return the entries without fault; add those whose name or path is taken to the faults."""
+    known = documents.load(clone.root / "dvc.yaml").get("artifacts") or {}
+    seen: dict[str, File] = {}
+    for name, file, entry in artifacts(known, entries):
+        with faults.at(file.line):
+            _refuse_taken(clone, entry, file)
+            if name in known:
+                raise refusal(f"the name {name} is taken: {known[name]['path']}", _OTHER_NAME)
+            if name in seen:
+                raise refusal(f"the name {name} is taken: {seen[name].path}", _OTHER_NAME)
+        seen.setdefault(name, file)
+    wrong = faults.lines
+    return [each for each in entries if wrong.isdisjoint(file.line for file in each.files)]
+
+
+def _refuse_taken(clone: Clone, entry: Entry, file: File) -> None:
     """Raise UsageError if the catalogue has the name or the path, or a file is at the path."""
     if taken := clone.catalogue.published.get(entry.name):
         paths = ", ".join(file.path for file in taken.files)
         raise refusal(f"the name {entry.name} is taken: {paths}", _OTHER_NAME)
-    if entry.path in clone.catalogue.files:
-        raise refusal(f"{entry.path} is in the catalogue already", "Next: give another path.")
-    artifacts = documents.load(clone.root / "dvc.yaml").get("artifacts", {})
-    if entry.artifact in artifacts:
-        what = f"the name {entry.artifact} is taken: {artifacts[entry.artifact]['path']}"
-        raise refusal(what, _OTHER_NAME)
-    if os.path.lexists(clone.root / entry.path):
-        what = f"{entry.path} exists already, and is not in the catalogue"
+    if file.path in clone.catalogue.files:
+        raise refusal(f"{file.path} is in the catalogue already", "Next: give another path.")
+    if os.path.lexists(clone.root / file.path):
+        what = f"{file.path} exists already, and is not in the catalogue"
         raise refusal(what, "Next: move it out of models/; it would become the pin.")
 
 
-def _file_url(url: str) -> str:
-    try:
-        return addresses.of_file(url)
-    except SourceError as error:
-        again = "Next: check the address, and run again."
-        raise CheckpointError(error.what, *error.details, "Nothing was changed.", again) from error
-
-
-def _with(clone: Clone, entry: Entry, text: str, md5: str | None) -> Clone:
-    """Return the clone with the entry; raise UsageError for what the catalogue refuses."""
+def _with(clone: Clone, entries: Sequence[Entry], text: str, faults: Faults) -> Clone:
+    """Return the clone with the entries; add what the catalogue refuses to the faults."""
     draft = f".dvc/tmp/import.{os.getpid()}.yaml"
     try:
         transaction.write(clone.root, {draft: text})
-        catalogue = params.read(clone.root / draft)
+        return dataclasses.replace(clone, catalogue=params.read(clone.root / draft))
     except CatalogueError as error:
-        what = f"{entry.name} cannot be added: params.yaml would not be valid"
-        raise refusal(what, *error.faults) from error
+        _blame(entries, error.faults, faults)
+        return clone
     finally:
         (clone.root / draft).unlink(missing_ok=True)
-    pins = {entry.path: Pin(md5)} if md5 else {}
-    # A hash identifies the bytes, it does not make them harmless; a pin of the repository does.
-    known = md5 in {pin.md5 for pin in clone.pins.values()}
-    stated = frozenset() if known else frozenset(pins)
-    return dataclasses.replace(clone, catalogue=catalogue, pins=clone.pins | pins, stated=stated)
 
 
-def _obtain(clone: Clone, published: Published) -> list[Outcome]:
+def _blame(entries: Sequence[Entry], found: Sequence[str], faults: Faults) -> None:
+    """Add faults of a draft of params.yaml to the lines of the entries that they are about."""
+    texts = [text.partition(": ")[2] for text in found]  # without the line in the draft
+    blamed = {entry: [t for t in texts if _is_about(t, entry)] for entry in entries}
+    if not any(blamed.values()):
+        blamed = {entries[0]: texts}
+    for entry in (entry for entry in entries if blamed.get(entry)):
+        what = f"{entry.name} cannot be added: params.yaml would not be valid"
+        faults.found.append((entry.line, refusal(what, *blamed[entry])))
+
+
+def _is_about(fault: str, entry: Entry) -> bool:
+    """Tell whether a fault names the entry, a path of its files, or a folder above one."""
+    named = {word.casefold() for word in re.findall(rf"{params.TREE}/\S+", fault)}
+    paths = (PurePosixPath(file.path.casefold()) for file in entry.files)
+    own = {str(place) for path in paths for place in (path, *path.parents)}
+    return bool(re.match(rf"\W?{entry.name}\b", fault)) or not named.isdisjoint(own)
+
+
+def _resolved(entries: Sequence[Entry]) -> tuple[list[Entry], Failures]:
+    """Return the entries with the addresses to record, and those that have none."""
+    found: list[Entry] = []
+    failures: Failures = []
+    for entry, result in zip(entries, at_once(_resolve, entries), strict=True):
+        if isinstance(result, CheckpointError):
+            failures.append((entry, result))
+        elif result:
+            found.append(result)
+    return found, failures
+
+
+def _resolve(entry: Entry) -> Entry | CheckpointError:
     try:
-        return obtain.obtain(clone, published)
-    except (DiskError, PickleError):
-        raise  # their next step is right here, too
-    except CheckpointError as error:
-        # The next step of fetch is right only for a file of the catalogue.
-        raise CheckpointError(error.what, *error.facts, _UNCHANGED, _AGAIN) from error
+        url = addresses.of_file(entry.url)
+    except SourceError as error:
+        again = "Next: check the address, and run again."
+        return CheckpointError(error.what, *error.details, "Nothing was changed.", again)
+    mirrors = tuple((_file_url(copy), member) for copy, member in entry.mirrors)
+    return dataclasses.replace(entry, url=url, mirrors=mirrors)
+
+
+def _file_url(mirror: str) -> str:
+    try:
+        return addresses.of_file(mirror)
+    except SourceError:  # the pin decides, whatever a branch serves later
+        return addresses.file_url(mirror)
+
+
+def _pinned(clone: Clone, entries: Sequence[Entry]) -> tuple[Clone, dict[str, Pin]]:
+    """Return the clone with what is known of new files, and what arrived before, by path.
+
+    A stated hash identifies the bytes, it does not make them harmless: they are screened. A pin of
+    the repository, of another file with the same bytes, does.
+    """
+    before, pins, earlier = arrived.recall(clone), dict[str, Pin](), dict[str, Pin]()
+    twins = {file.sha256: pin for file in clone.catalogue.files.values() if file.sha256
+             if (pin := clone.pins.get(file.path))}  # fmt: skip
+    for url, file in ((entry.url, file) for entry in entries for file in entry.files):
+        stated = Pin(file.md5) if file.md5 else twins.get(file.sha256 or "")
+        if stated:
+            pins[file.path] = stated
+        elif pin := before.get((url, file.member)):
+            pins[file.path] = earlier[file.path] = pin
+    known = {pin.md5 for pin in clone.pins.values()}
+    fresh = frozenset(path for path, pin in pins.items() if pin.md5 not in known)
+    return dataclasses.replace(clone, pins=clone.pins | pins, stated=fresh), earlier
+
+
+def _obtain(clone: Clone, entries: Sequence[Entry]) -> tuple[dict[str, list[Outcome]], Failures]:
+    """Put the files of all entries in their places; return how that went, by entry.
+
+    If one fails, the others still arrive: the same command continues from there.
+    """
+    known = {entry.name: entry for entry in entries}
+    outcomes: dict[str, list[Outcome]] = {}
+    failures: Failures = []
+    published = [clone.catalogue.published[name] for name in known]
+    for each, result in parallel.results(clone, published):
+        entry = known[each.name]
+        if isinstance(result, CheckpointError):
+            failures.append((entry, _explained(result)))
+        else:
+            arrived.remember(clone.root, entry, result)
+            outcomes[each.name] = result
+    return outcomes, failures
+
+
+def _explained(error: CheckpointError) -> CheckpointError:
+    if isinstance(error, (DiskError, PickleError)):
+        return error  # their next step is right here, too
+    # The next step of fetch is right only for a file of the catalogue.
+    return CheckpointError(error.what, *error.facts, _UNCHANGED, _AGAIN)
+
+
+def failure(failures: Failures, where: str, added: int) -> CheckpointError:
+    """Return the error that names every line that failed; that of the command line as it is."""
+    if not where:
+        return failures[0][1]
+    lines = []
+    for entry, error in sorted(failures, key=lambda pair: pair[0].line):
+        facts = [line for line in error.facts if line != _UNCHANGED]
+        lines += [f"line {entry.line}: {error.what}", *(f"  {fact}" for fact in facts)]
+    state = f"{counted(added, 'entry')} added, as shown above." if added else _UNCHANGED
+    more = "" if added else "; --keep-going adds the others"
+    step = f"Next: correct these lines, and run again: what has arrived is kept{more}."
+    return CheckpointError(f"{where}: {counted(len(failures), 'line')} failed", *lines, state, step)
 
 
 _OTHER_NAME = "Next: give another one with --name."

@@ -16,7 +16,7 @@ from scripts.checkout.workspace import quarantine
 from scripts.console.errors import UsageError
 from scripts.console.progress import note
 from scripts.curation import git, transaction, yaml_lines
-from scripts.curation.entry import EDITED
+from scripts.curation.render import EDITED
 from scripts.files.disk import disk_errors
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import lock, params, sources
+from scripts.catalogue import params, sources
 from scripts.checkout.clone import Clone
 from scripts.checkout.leftovers import drop_begun
 from scripts.checkout.local import reuse_local
@@ -113,9 +113,8 @@ def _accept(change: Change, entry: Published, new: Release, head: Head) -> None:
         for file, digest in changed.items():
             clone.cache.add(new.files[file][0], digest.md5)
         digests = {file.path: digest for file, digest in changed.items()}
-        write({lock.LOCK: transaction.pinned(root, digests)})
         replace_sha256(root, entry, new, write)
-        write(lock.render(root))
+        write(transaction.sealed(root, digests))
         if head != Head():  # the user's own file says nothing about the publisher's
             write(_recorded(root, entry.name, head))
         for file, digest in changed.items():
