@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None) -> None:
         added = add(change, rows, faults, keep_going=given.keep_going)
         _show(change.clone.root, added)
     if added.failures:
-        raise failure(added.failures, faults.where, len(added.entries))
+        raise failure(added.failures, faults.where, len(added.outcomes))
 
 
 def _show(root: Path, added: Added) -> None:

@@ -16,7 +16,7 @@ from scripts.console.errors import CheckpointError
 from scripts.console.progress import Bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from scripts.catalogue.params import Published
     from scripts.checkout.clone import Clone
@@ -55,7 +55,7 @@ def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = Fals
 
 def results(
     clone: Clone, entries: Sequence[Published], *, silent: bool = False
-) -> Iterator[tuple[Published, list[Outcome] | CheckpointError]]:
+) -> Generator[tuple[Published, list[Outcome] | CheckpointError], None, None]:
     """Yield each entry with its outcomes, or with what went wrong, in the order in which they end.
 
     Raises what is no CheckpointError, and RoomError if it is known not to fit.
@@ -100,13 +100,16 @@ def _results(
         for _ in range(min(_ENTRIES, len(entries))):
             threading.Thread(target=work, daemon=True).start()
         left = len(entries)
-        while left:
-            # With a timeout, as an endless wait would delay a Ctrl-C that comes just before it.
-            with suppress(queue.Empty):
-                entry, result = done.get(timeout=_POLL)
-                yield entry, result
-                left -= 1
-                bar.file_done(len(result) if isinstance(result, list) else 0)
+        try:
+            while left:
+                # With a timeout: an endless wait would delay a Ctrl-C that comes just before it.
+                with suppress(queue.Empty):
+                    entry, result = done.get(timeout=_POLL)
+                    yield entry, result
+                    left -= 1
+                    bar.file_done(len(result) if isinstance(result, list) else 0)
+        finally:
+            waiting.clear()  # no thread begins another entry
 
 
 def _attempt(clone: Clone, entry: Published, bar: Bar | None) -> list[Outcome] | BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -226,13 +227,18 @@ def _obtain(clone: Clone, entries: Sequence[Entry]) -> tuple[dict[str, list[Outc
     outcomes: dict[str, list[Outcome]] = {}
     failures: Failures = []
     published = [clone.catalogue.published[name] for name in known]
-    for each, result in parallel.results(clone, published):
-        entry = known[each.name]
-        if isinstance(result, CheckpointError):
-            failures.append((entry, _explained(result)))
-        else:
-            arrived.remember(clone.root, entry, result)
-            outcomes[each.name] = result
+    try:
+        with closing(parallel.results(clone, published)) as results:
+            for each, result in results:
+                entry = known[each.name]
+                if isinstance(result, CheckpointError):
+                    failures.append((entry, _explained(result)))
+                else:
+                    arrived.remember(clone.root, entry, result)
+                    outcomes[each.name] = result
+    except BaseException:
+        clone.placing.acquire()  # for good: what is undone now no thread may do again
+        raise
     return outcomes, failures
 
 
@@ -244,17 +250,22 @@ def _explained(error: CheckpointError) -> CheckpointError:
 
 
 def failure(failures: Failures, where: str, added: int) -> CheckpointError:
-    """Return the error that names every line that failed; that of the command line as it is."""
+    """Return the error that names every line that failed; that of the command line as it is.
+
+    `added` files of other lines are in the catalogue now.
+    """
     if not where:
         return failures[0][1]
     lines = []
     for entry, error in sorted(failures, key=lambda pair: pair[0].line):
         facts = [line for line in error.facts if line != _UNCHANGED]
         lines += [f"line {entry.line}: {error.what}", *(f"  {fact}" for fact in facts)]
-    state = f"{counted(added, 'entry')} added, as shown above." if added else _UNCHANGED
-    more = "" if added else "; --keep-going adds the others"
-    step = f"Next: correct these lines, and run again: what has arrived is kept{more}."
-    return CheckpointError(f"{where}: {counted(len(failures), 'line')} failed", *lines, state, step)
+    state, step = _UNCHANGED, "Next: correct these lines or give --keep-going, and run again: {}."
+    if added:
+        state = f"{counted(added)} added, as shown above."
+        step = "Next: commit that, then import these lines alone: {}."
+    what = f"{where}: {counted(len(failures), 'line')} failed"
+    return CheckpointError(what, *lines, state, step.format("what has arrived is kept"))
 
 
 _OTHER_NAME = "Next: give another one with --name."

@@ -130,8 +130,12 @@ def _check_url(url: str, path: PurePosixPath, member: str | None) -> None:
         addresses.of_file(url)
 
 
+def _is_name(text: str) -> bool:
+    return bool(re.fullmatch("[a-z0-9][a-z0-9_]*", text)) and documents.data(text) == text
+
+
 def _check_name(text: str) -> None:
-    if not re.fullmatch("[a-z0-9][a-z0-9_]*", text) or documents.data(text) != text:
+    if not _is_name(text):
         raise refusal(
             f"{text!r} cannot be a name",
             "a name has lower-case letters, digits and _, and is not a number or a word of yaml",
@@ -174,7 +178,7 @@ def _names(groups: list[list[list[Row]]], faults: Faults, taken: Container[str])
     found = []
     for group, names, default in zip(groups, given, short, strict=True):
         line = group[0][0].line
-        other = line and (default in taken or counts[default] > 1)
+        other = line and (default in taken or counts[default] > 1 or not _is_name(default))
         name = str(min(names)) if names else _long(group) if other else default  # type: ignore[type-var]
         if len(names) > 1:
             faults.add(
