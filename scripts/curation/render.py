@@ -30,7 +30,7 @@ def render(root: Path, entries: Sequence[Entry]) -> dict[str, str]:
     document = documents.parsed(stages, "dvc.yaml")
     packed = {f"unpack_{each.name}": _stage(each) for each in entries if each.archive}
     last = [name for name in document["stages"] if name.startswith("unpack_")][-1:]
-    stages = _added(stages, "stages", packed, after="".join(last))
+    stages = _added(stages, "stages", packed, after="".join(last) or "fetch")
     known = document.get("artifacts") or {}
     described = {
         name: _artifact(file, entry.url, known.values())
