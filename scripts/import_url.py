@@ -44,6 +44,7 @@ _EPILOG = """LIST is one of these, which its content tells; a line that starts w
                      desc set. Rows of one url with different members are one archive; rows of one
                      path are mirrors; set is one or several sets of params.yaml
   an aria2c list     URLs with tabs between them are mirrors; out=, dir= and checksum= below them
+                     are read, other options are not
   a wget list        one URL a line
 Without a path a file goes to the folder --to, under the name that its URL has. Without a name it
 has that of its file, or of its path where another has that. A mirror is asked if the publisher

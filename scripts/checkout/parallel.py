@@ -99,17 +99,20 @@ def _results(
     with total as bar:
         for _ in range(min(_ENTRIES, len(entries))):
             threading.Thread(target=work, daemon=True).start()
-        left = len(entries)
         try:
-            while left:
-                # With a timeout: an endless wait would delay a Ctrl-C that comes just before it.
-                with suppress(queue.Empty):
-                    entry, result = done.get(timeout=_POLL)
-                    yield entry, result
-                    left -= 1
-                    bar.file_done(len(result) if isinstance(result, list) else 0)
+            for _ in entries:
+                entry, result = _next(done)
+                yield entry, result
+                bar.file_done(len(result) if isinstance(result, list) else 0)
         finally:
             waiting.clear()  # no thread begins another entry
+
+
+def _next(done: queue.SimpleQueue[_Result]) -> _Result:
+    while True:
+        # With a timeout, as an endless wait would delay a Ctrl-C that comes just before it.
+        with suppress(queue.Empty):
+            return done.get(timeout=_POLL)
 
 
 def _attempt(clone: Clone, entry: Published, bar: Bar | None) -> list[Outcome] | BaseException:

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import re
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import documents, lock, params
+from scripts.catalogue import lock
 from scripts.catalogue.pins import Pin
 from scripts.catalogue.witnesses import some
 from scripts.checkout import parallel
 from scripts.checkout.journal import prune
 from scripts.console.errors import (
-    CatalogueError,
     CheckpointError,
     DiskError,
     PickleError,
     SourceError,
 )
 from scripts.console.progress import counted, note
-from scripts.curation import arrived, git, transaction
-from scripts.curation.entry import described, refusal
-from scripts.curation.render import EDITED, artifacts, render, source
+from scripts.curation import arrived, draft, git, transaction
+from scripts.curation.entry import described
+from scripts.curation.render import EDITED, render, source
 from scripts.download import addresses
 from scripts.download.headers import at_once
 from scripts.storage import graph
@@ -36,7 +32,7 @@ if TYPE_CHECKING:
 
     from scripts.checkout.clone import Clone
     from scripts.checkout.workspace import Outcome
-    from scripts.curation.entry import Entry, File
+    from scripts.curation.entry import Entry
     from scripts.curation.lists import Faults, Row
     from scripts.curation.transaction import Change, Write
 
@@ -60,9 +56,9 @@ def add(change: Change, rows: Sequence[Row], faults: Faults, *, keep_going: bool
     """
     clone, root = change.clone, change.clone.root
     entries = described(rows, faults, clone.catalogue.published)
-    entries = _free(clone, entries, faults)
+    entries = draft.free(clone, entries, faults)
     texts = render(root, entries)
-    after = _with(clone, entries, texts["params.yaml"], faults)
+    after = draft.made(clone, entries, texts["params.yaml"], faults)
     faults.check()
     git.refuse_dirty(root)
     lock.render(root)  # raises for faults in the files that will change
@@ -107,66 +103,6 @@ def _leave_out(root: Path, failed: Sequence[Entry], write: Write) -> None:
     for file in (file for entry in failed for file in entry.files):
         (root / file.path).unlink(missing_ok=True)
         prune(root, file.path)
-
-
-def _free(clone: Clone, entries: Sequence[Entry], faults: Faults) -> list[Entry]:
-    """Return the entries without fault; add those whose name or path is taken to the faults."""
-    known = documents.load(clone.root / "dvc.yaml").get("artifacts") or {}
-    seen: dict[str, File] = {}
-    for name, file, entry in artifacts(known, entries):
-        with faults.at(file.line):
-            _refuse_taken(clone, entry, file)
-            if name in known:
-                raise refusal(f"the name {name} is taken: {known[name]['path']}", _OTHER_NAME)
-            if name in seen:
-                raise refusal(f"the name {name} is taken: {seen[name].path}", _OTHER_NAME)
-        seen.setdefault(name, file)
-    wrong = faults.lines
-    return [each for each in entries if wrong.isdisjoint(file.line for file in each.files)]
-
-
-def _refuse_taken(clone: Clone, entry: Entry, file: File) -> None:
-    """Raise UsageError if the catalogue has the name or the path, or a file is at the path."""
-    if taken := clone.catalogue.published.get(entry.name):
-        paths = ", ".join(file.path for file in taken.files)
-        raise refusal(f"the name {entry.name} is taken: {paths}", _OTHER_NAME)
-    if file.path in clone.catalogue.files:
-        raise refusal(f"{file.path} is in the catalogue already", "Next: give another path.")
-    if os.path.lexists(clone.root / file.path):
-        what = f"{file.path} exists already, and is not in the catalogue"
-        raise refusal(what, "Next: move it out of models/; it would become the pin.")
-
-
-def _with(clone: Clone, entries: Sequence[Entry], text: str, faults: Faults) -> Clone:
-    """Return the clone with the entries; add what the catalogue refuses to the faults."""
-    draft = f".dvc/tmp/import.{os.getpid()}.yaml"
-    try:
-        transaction.write(clone.root, {draft: text})
-        return dataclasses.replace(clone, catalogue=params.read(clone.root / draft))
-    except CatalogueError as error:
-        _blame(entries, error.faults, faults)
-        return clone
-    finally:
-        (clone.root / draft).unlink(missing_ok=True)
-
-
-def _blame(entries: Sequence[Entry], found: Sequence[str], faults: Faults) -> None:
-    """Add faults of a draft of params.yaml to the lines of the entries that they are about."""
-    texts = [text.partition(": ")[2] for text in found]  # without the line in the draft
-    blamed = {entry: [t for t in texts if _is_about(t, entry)] for entry in entries}
-    if not any(blamed.values()):
-        blamed = {entries[0]: texts}
-    for entry in (entry for entry in entries if blamed.get(entry)):
-        what = f"{entry.name} cannot be added: params.yaml would not be valid"
-        faults.found.append((entry.line, refusal(what, *blamed[entry])))
-
-
-def _is_about(fault: str, entry: Entry) -> bool:
-    """Tell whether a fault names the entry, a path of its files, or a folder above one."""
-    named = {word.casefold() for word in re.findall(rf"{params.TREE}/\S+", fault)}
-    paths = (PurePosixPath(file.path.casefold()) for file in entry.files)
-    own = {str(place) for path in paths for place in (path, *path.parents)}
-    return bool(re.match(rf"\W?{entry.name}\b", fault)) or not named.isdisjoint(own)
 
 
 def _resolved(entries: Sequence[Entry]) -> tuple[list[Entry], Failures]:
@@ -268,6 +204,5 @@ def failure(failures: Failures, where: str, added: int) -> CheckpointError:
     return CheckpointError(what, *lines, state, step.format("what has arrived is kept"))
 
 
-_OTHER_NAME = "Next: give another one with --name."
 _UNCHANGED = "The catalogue is unchanged."
 _AGAIN = "Next: check the address and the hashes, and run again; the download resumes."

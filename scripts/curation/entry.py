@@ -102,6 +102,7 @@ def described(rows: Iterable[Row], faults: Faults, taken: Container[str]) -> lis
 
 def _path(row: Row) -> str:
     """Return the path of a row whose words are right; raise UsageError."""
+    _check_addresses(row.urls)
     text = row.words["path"]
     if not re.fullmatch(rf"(?:\./)?{params.TREE}(?:/{_PART})+", text):
         raise refusal(
@@ -112,22 +113,22 @@ def _path(row: Row) -> str:
     if path.suffix == ".dvc" or path.name in ("dvc.yaml", "dvc.lock"):
         raise refusal(f"{path.name} is the name of a file of DVC", "Next: give another path.")
     for url in row.urls:
-        _check_url(url, path, row.get("member"))
+        suffix = _ARCHIVE.search(url.partition("?")[0])
+        if suffix and not row.get("member") and not text.endswith(suffix[0]):
+            raise refusal(
+                f"URL is a {suffix[0]} archive, and {path} is not",
+                "Next: name the file in the archive with --member.",
+            )
     if name := row.get("name"):
         _check_name(name)
     return str(path)
 
 
-def _check_url(url: str, path: PurePosixPath, member: str | None) -> None:
-    suffix = _ARCHIVE.search(url.partition("?")[0])
-    if suffix and not member and not str(path).endswith(suffix[0]):
-        raise refusal(
-            f"URL is a {suffix[0]} archive, and {path} is not",
-            "Next: name the file in the archive with --member.",
-        )
-    addresses.checked(url)
-    if addresses.repository(url) == _HUGGING_FACE:  # no page of a file: refused unrequested
-        addresses.of_file(url)
+def _check_addresses(urls: Iterable[str]) -> None:
+    for url in urls:
+        addresses.checked(url)
+        if addresses.repository(url) == _HUGGING_FACE:  # no page of a file: refused unrequested
+            addresses.of_file(url)
 
 
 def _is_name(text: str) -> bool:

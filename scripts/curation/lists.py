@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -13,14 +13,14 @@ from urllib.parse import unquote, urlsplit
 from scripts.catalogue.params import COMPLETE, TREE
 from scripts.console.errors import UsageError
 from scripts.console.progress import counted
+from scripts.curation import checksums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from scripts.curation.checksums import Sums
+
 _ADDRESS = re.compile(r"\w[\w+.-]*://")
-_SUM = re.compile(r"(?P<hash>[0-9a-fA-F]{32,128}) [ *]?(?P<name>.+)")
-_SUM_BSD = re.compile(r"(?P<kind>\w+) ?\((?P<name>.+)\) ?= ?(?P<hash>[0-9a-fA-F]{32,128})")
-_KINDS = {32: "md5", 64: "sha256"}  # by the number of hex digits
 _CHECKSUMS = {"md5": "md5", "sha-256": "sha256"}  # as aria2 writes them
 _NOTHING = "Nothing was changed."
 
@@ -127,14 +127,14 @@ def read(text: str, faults: Faults, *, folder: str | None, sums: str = "") -> li
     first = next((line for line in lines if _content(line)), "")
     if _ADDRESS.match(first):
         rows = list(_addresses(lines, faults, folder))
-    elif _SUM.fullmatch(first) or _SUM_BSD.fullmatch(first):
+    elif checksums.parsed(first):
         faults.add(1, "these are hashes without addresses: give them with --sums")
         rows = []
     else:
         rows = list(_table(lines, faults, folder))
     if not rows and not faults.found:
         faults.add(1, "the list names no file")
-    return _summed(rows, _lines(sums), faults) if sums else rows
+    return _summed(rows, sums, faults) if sums else rows
 
 
 def _lines(text: str) -> list[str]:
@@ -203,8 +203,9 @@ def _checked(
 
 
 def _file_name(url: str) -> str:
-    with_ = urlsplit(url) if _ADDRESS.match(url) else None
-    return unquote(PurePosixPath(with_.path).name) if with_ else ""
+    with suppress(ValueError):  # it is none, which is a fault
+        return unquote(PurePosixPath(urlsplit(url).path).name)
+    return ""
 
 
 def _addresses(lines: list[str], faults: Faults, folder: str | None) -> Iterator[Row]:
@@ -246,23 +247,16 @@ def _placed(words: dict[str, str], url: str, folder: str | None) -> dict[str, st
     return words
 
 
-def _summed(rows: list[Row], lines: list[str], faults: Faults) -> list[Row]:
-    """Return the rows with the hashes of a checksum file."""
-    sums: dict[str, dict[str, set[str]]] = {}
-    for line in filter(_content, lines):
-        if not (found := _SUM.fullmatch(line.strip()) or _SUM_BSD.fullmatch(line.strip())):
-            raise UsageError(f"not a line of md5sum or sha256sum: {line:.80}", _NOTHING)
-        if kind := _KINDS.get(len(found["hash"])):
-            name = found["name"].strip().removeprefix("./")
-            for known in {name, PurePosixPath(name).name}:
-                sums.setdefault(known, {}).setdefault(kind, set()).add(found["hash"].lower())
+def _summed(rows: list[Row], text: str, faults: Faults) -> list[Row]:
+    """Return the rows with the hashes of a checksum file; raise UsageError if it has none."""
+    sums = checksums.read(line for line in _lines(text) if _content(line))
     summed = [_with_sum(row, sums, faults) for row in rows]
     if rows and summed == rows and not faults.found:
         raise UsageError(f"no file of {faults.where} is in the checksum file", _NOTHING)
     return summed
 
 
-def _with_sum(row: Row, sums: Mapping[str, Mapping[str, set[str]]], faults: Faults) -> Row:
+def _with_sum(row: Row, sums: Sums, faults: Faults) -> Row:
     path = row.words["path"]
     names = (path, path.removeprefix(f"{TREE}/"), PurePosixPath(path).name, _file_name(row.urls[0]))
     found = next((sums[name] for name in names if name in sums), {})
