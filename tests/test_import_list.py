@@ -194,10 +194,13 @@ def test_the_others_are_added_if_asked_for(
 
 
 def test_nothing_that_arrives_changes_nothing(clone: TestClone, capsys: Capture) -> None:
-    """Even with --keep-going."""
-    message = unchanged(clone, capsys, plain(), "--keep-going")
+    """Even with --keep-going; without a hash no mirror may take the publisher's place."""
+    text = f"{plain()}https://mirror.example/w0.pth,models/new_ckpts/w0.pth\n"
+
+    message = unchanged(clone, capsys, text, "--keep-going")
 
     assert "6 lines failed" in message
+    assert message.count("Its mirrors were not asked: without a hash") == 1
     assert "The catalogue is unchanged." in message
 
 

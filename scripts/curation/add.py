@@ -168,7 +168,7 @@ def _obtain(clone: Clone, entries: Sequence[Entry]) -> tuple[dict[str, list[Outc
             for each, result in results:
                 entry = known[each.name]
                 if isinstance(result, CheckpointError):
-                    failures.append((entry, _explained(result)))
+                    failures.append((entry, _explained(entry, result)))
                 else:
                     arrived.remember(clone.root, entry, result)
                     outcomes[each.name] = result
@@ -178,11 +178,12 @@ def _obtain(clone: Clone, entries: Sequence[Entry]) -> tuple[dict[str, list[Outc
     return outcomes, failures
 
 
-def _explained(error: CheckpointError) -> CheckpointError:
+def _explained(entry: Entry, error: CheckpointError) -> CheckpointError:
     if isinstance(error, (DiskError, PickleError)):
         return error  # their next step is right here, too
+    left = entry.mirrors and not all(file.md5 or file.sha256 for file in entry.files)
     # The next step of fetch is right only for a file of the catalogue.
-    return CheckpointError(error.what, *error.facts, _UNCHANGED, _AGAIN)
+    return CheckpointError(error.what, *error.facts, *[_UNASKED] * bool(left), _UNCHANGED, _AGAIN)
 
 
 def failure(failures: Failures, where: str, added: int) -> CheckpointError:
@@ -204,5 +205,6 @@ def failure(failures: Failures, where: str, added: int) -> CheckpointError:
     return CheckpointError(what, *lines, state, step.format("what has arrived is kept"))
 
 
+_UNASKED = "Its mirrors were not asked: without a hash, only the first address is trusted."
 _UNCHANGED = "The catalogue is unchanged."
 _AGAIN = "Next: check the address and the hashes, and run again; the download resumes."

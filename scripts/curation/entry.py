@@ -149,8 +149,10 @@ def _refuse_contradictions(copies: Sequence[Row], faults: Faults) -> None:
     first, *others = copies
     for row in others:
         for key, value in row.words.items():
-            if key not in ("path", "member") and first.get(key) not in (None, value):
-                known = f"{first.get(key)} in line {first.line}"
+            # A mirror may serve a member itself, but is no archive where the first one is none.
+            same = (value,) if key == "member" else (None, value)
+            if key != "path" and first.get(key) not in same:
+                known = f"{first.get(key) or 'none'} in line {first.line}"
                 faults.add(row.line, f"{row.words['path']}: {key} {value} here, {known}")
         if row.urls[0] in first.urls and row.get("member") == first.get("member"):
             faults.add(row.line, f"{row.words['path']} is in line {first.line} with this address")

@@ -172,6 +172,8 @@ def test_every_fault_is_named_with_its_line() -> None:
         (f"{HOST}/m.pth,models/x/m.pth,,,{MD5},", ""),
         (f"{HOST}/2.pth,models/x/m.pth,,,{MD5[::-1]},", f"md5 {MD5[::-1]} here, {MD5} in"),
         (f"{HOST}/n.pth?token=tell,models/x/n.pth,,,,", "contains the secret parameter token"),
+        (f"{HOST}/p.pth,models/x/p.pth,,,,", ""),
+        (f"{HOST}/p.zip,models/x/p.pth,,in/p,,", "member in/p here, none in line 19"),
         ("https://[bad/o.pth,,,,,", "not the URL of a file: "),
     ]  # fmt: skip
     found = faults("\n".join([head, *(row for row, _ in table)]) + "\n")
