@@ -15,7 +15,7 @@ import pytest
 
 from scripts import import_url
 from scripts.catalogue import lock, params, pins
-from scripts.checkout import obtain
+from scripts.checkout import obtain, parallel
 from scripts.checkout.journal import Journal
 from tests.curation.changing import CLEAN, Ran, dvc, files, folders, keep, missing, run, undo
 from tests.download.transfers import md5, noise, pin
@@ -499,11 +499,11 @@ def edited(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]
     text, obtained = clone.root / "params.yaml", obtain.obtain
     mine = text.read_bytes() + b"# mine\n"
 
-    def editing(*words: Any) -> Any:  # noqa: ANN401 - what obtain takes and gives
+    def editing(*words: Any, **more: Any) -> Any:  # noqa: ANN401 - what obtain takes and gives
         text.write_bytes(mine)
-        return obtained(*words)
+        return obtained(*words, **more)
 
-    monkeypatch.setattr(obtain, "obtain", editing)
+    monkeypatch.setattr(parallel, "obtain", editing)
     yield mine
     assert b"# mine\n" in text.read_bytes()
 

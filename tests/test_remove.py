@@ -193,7 +193,7 @@ def test_an_unknown_name_is_refused(clone: TestClone, capsys: Capture) -> None:
     before = files(clone)
 
     for name, near in (
-        ("raft-small", "raft?"),
+        ("rafts", "raft,"),
         ("models/x.pth", "no name"),
         ("fetch@pips", "pips"),
     ):
@@ -202,6 +202,47 @@ def test_an_unknown_name_is_refused(clone: TestClone, capsys: Capture) -> None:
         assert f"unknown name: {name}\n" in done.err
         assert near in done.err
     assert files(clone) == before
+
+
+def test_a_part_of_an_archive_is_refused(clone: TestClone, capsys: Capture) -> None:
+    """A file name that fetch understands; the archive goes whole, or not."""
+    before = files(clone)
+
+    done = run(remove.main, capsys, "sam_vit_b", "raft-small.pth")
+
+    assert (done.code, done.out) == (2, "")
+    assert f"raft is an archive of 5 files, and these are a part of it: {SMALL}" in done.err
+    assert "Next: give the name raft" in done.err
+    assert files(clone) == before
+
+
+def test_several_go_in_one_change(complete: TestClone, capsys: Capture) -> None:
+    """A name, a family, a glob: one diff, one title, and undone by one line to the letter."""
+    before = files(complete)
+
+    done = run(remove.main, capsys, "raft", "superglue", "pips*", "sam_vit_l")
+
+    assert done.code == 0, done.err
+    gone = {"raft", "superglue_outdoor", "superpoint_v1", "pips", "pips_plus_plus", "sam_vit_l"}
+    held = params.read(complete.root / "params.yaml").published
+    assert not gone & held.keys()
+    assert len(held) == 12 - len(gone)
+    assert "-m 'Remove sam_vit_l, superglue_outdoor, superpoint_v1 and 3 more'" in done.err
+    assert lock.write(complete.root) == []
+    assert dvc(capsys, "status") == CLEAN
+    undo(complete, done.err)
+    assert files(complete) == before
+
+
+@pytest.mark.usefixtures("clone")
+def test_everything_that_still_needs_them_is_named(capsys: Capture) -> None:
+    """At once: the stage and the set, of both files."""
+    done = run(remove.main, capsys, "sam_hq_vit_h", "cotracker_stride_4_wind_8")
+
+    assert (done.code, done.out) == (2, "")
+    for name in ("sam_hq_vit_h", "cotracker_stride_4_wind_8"):
+        assert f"{name}: stage fetch_minimal needs models/" in done.err
+        assert f"{name}: set minimal needs models/" in done.err
 
 
 @pytest.mark.parametrize("name", ["params.yaml", "models.json"])

@@ -498,3 +498,71 @@ def test_a_file_of_ones_own_must_be_there(name: str, clone: TestClone, capsys: C
     """A usage error, and nothing is changed."""
     assert repin.main(["sam_vit_b", "--from", str(clone.root / name)]) == 2
     assert f"{name} is not a file" in capsys.readouterr().err
+
+
+LARGE, LARGE_URL = "sam_vit_l", f"{FBAI}/segment_anything/sam_vit_l_0b3195.pth"
+
+
+def test_several_are_accepted_in_one_change(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """A glob shows both, the names accept both; the files of the catalogue agree."""
+    world.publish(SAM_URL, NEW)
+    world.publish(LARGE_URL, NEW + b"2")
+
+    shown = ran(capsys, "sam_vit_*")
+    done = ran(capsys, SAM, LARGE, "--accept")
+
+    assert shown.out.count("the publisher serves another file than the pinned one") == 2
+    assert f"`./checkpoints repin {SAM} {LARGE} --accept` accepts these files" in shown.out
+    assert done.code == 0, done.err
+    assert f"{SAM}, {LARGE}: repinned" in done.out
+    held = pins.read(complete.root / "dvc.lock")
+    assert held[SAM_PATH] == pins.Pin(md5(NEW), len(NEW))
+    assert {NEW, NEW + b"2"} < set(complete.tree().values())
+    assert lock.write(complete.root) == []
+
+
+def test_one_that_fails_accepts_none(complete: TestClone, world: World, capsys: Capture) -> None:
+    """The other is shown, and stays as it was."""
+    before = state(complete)
+    world.publish(SAM_URL, NEW)
+    world.remove(LARGE_URL)
+
+    done = ran(capsys, SAM, LARGE, "--accept")
+
+    assert done.code == 1
+    assert f"error: {LARGE}: blocked: " in done.err
+    assert state(complete) == before
+
+
+def test_every_publisher_is_asked_and_the_changed_are_shown(
+    complete: TestClone, world: World, capsys: Capture
+) -> None:
+    """By their headers, all at once; only what has changed is downloaded, and nothing accepted."""
+    before = state(complete)
+    world.publish(SAM_URL, NEW)
+    world.remove(LARGE_URL)
+
+    done = ran(capsys, "--all")
+
+    assert re.search(rf"^{SAM} +changed +size pinned", done.out, re.MULTILINE)
+    assert re.search(rf"^{LARGE} +blocked +", done.out, re.MULTILINE)
+    assert f"served  md5 {md5(NEW)}" in done.out
+    assert f"Next: `./checkpoints repin {SAM} --accept` accepts this file." in done.out
+    assert re.search(r"^\d+ of 12 are as pinned$", done.out, re.MULTILINE)
+    assert state(complete) == before
+
+
+@pytest.mark.parametrize(
+    "given", [[], ["--all", SAM], ["--all", "--accept"], [SAM, "raft", "--from", "x"]]
+)
+def test_words_that_contradict_each_other_are_a_usage_error(
+    given: list[str], capsys: Capture
+) -> None:
+    """Exit code 2."""
+    with pytest.raises(SystemExit) as caught:
+        repin.main(given)
+
+    assert caught.value.code == 2
+    assert "error: " in capsys.readouterr().err

@@ -55,8 +55,10 @@ OURS: Sequence[tuple[str, ...]] = (
 COMMANDS = (*OURS, ("repro", "sam_hq_vit_h"), ("repro", "sam_vit_l"))
 NEW, NEW_PATH = "https://weights.example/New.pth", "models/new_ckpts/deep/New.pth"
 BYTES = bytes(range(256)) * 4_000  # of a new file
+LISTED = [f"https://weights.example/{number}.pth" for number in range(6)]
 CHANGES = (
     ("import_url", NEW, NEW_PATH),
+    ("import_url", "--from", "../list"),
     ("remove", "raft"),
     ("repin", "sam_vit_b", "--from", "../new", "--accept"),
 )
@@ -137,6 +139,10 @@ class Torture:
             self.world.clear()
             self.world.publish(NEW, BYTES)
             clone.root.with_name("new").write_bytes(BYTES[::-1])
+            for number, url in enumerate(LISTED):
+                self.world.publish(url, BYTES + bytes([number]))
+            rows = [f"{url},models/listed/f{url[-5:]}" for url in LISTED]
+            clone.root.with_name("list").write_text("\n".join(["url,path", *rows]))
             clones.stock(clone.root, SCALE)
             clone.run(sys.executable, "-m", "scripts.fetch", "raft", "sam_vit_b", check=True)
             spoilt = clone.root / "models/raft_ckpts/raft-small.pth"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue import names
 from scripts.catalogue.params import COMPLETE
+from scripts.console.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from scripts.catalogue.params import Catalogue, Published
-    from scripts.console.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,29 @@ def select(
     entries = {file.path: each for each in catalogue.published.values() for file in each.files}
     found = {entries[path].name: entries[path] for path in paths}
     return Selection(tuple(found.values()), paths)
+
+
+def whole(catalogue: Catalogue, words: Sequence[str]) -> list[Published]:
+    """Return the entries that words mean, in the catalogue's order; raise UsageError.
+
+    The name of an entry means that entry alone, even if it is a family's, too. A word must not
+    mean a part of an archive.
+    """
+    named = [catalogue.published[word] for word in words if word in catalogue.published]
+    others = select(catalogue, [word for word in words if word not in catalogue.published])
+    paths = {*others.paths, *(file.path for entry in named for file in entry.files)}
+    chosen = {entry.name for entry in (*named, *others.entries)}
+    found = [entry for entry in catalogue.published.values() if entry.name in chosen]
+    for entry in found:
+        part = [file.path for file in entry.files if file.path in paths]
+        if len(part) < len(entry.files):
+            what = f"{entry.name} is an archive of {len(entry.files)} files"
+            raise UsageError(
+                f"{what}, and these are a part of it: {', '.join(part)}",
+                "Nothing was changed.",
+                f"Next: give the name {entry.name}, which means all of them.",
+            )
+    return found
 
 
 def _unknown_words(catalogue: Catalogue, words: list[str], sets: Iterable[str]) -> UsageError:

@@ -34,9 +34,10 @@ class Clone:
     limits: TransferLimits
     stated: frozenset[str] = frozenset()  # paths whose pin the user has just stated
     # Shared by the downloads of a run: candidates that are down, and a lock, as there is room for
-    # one archive beside its members.
+    # one archive beside its members. Whoever holds the other lets no thread put a file in place.
     unreachable: set[str] = field(default_factory=set)
     unpacking: threading.Lock = field(default_factory=threading.Lock)
+    placing: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def at(cls, root: Path) -> Clone:

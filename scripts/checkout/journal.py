@@ -13,6 +13,7 @@ import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -74,10 +75,13 @@ class Journal:
         If a file cannot be restored the others are, and the journal stays for the next command.
         """
         failures = []
-        steps = [(self._restore_text, self.before), (self._restore, self.tree)]
-        for restore, name in ((restore, name) for restore, names in steps for name in names):
+        steps = [partial(self._restore_text, root, name) for name in self.before]
+        if self.tree:
+            restore = partial(self._restore, Cache(root))
+            steps += [partial(restore, path) for path in self.tree]
+        for step in steps:
             try:
-                restore(root, name)
+                step()
             except DiskError as error:  # noqa: PERF203 - each is tried
                 failures.append(error)
         if failures:
@@ -93,9 +97,10 @@ class Journal:
         elif now != before or (root / name).is_symlink():
             _put(root / name, before)
 
-    def _restore(self, root: Path, path: str) -> None:
+    def _restore(self, cache: Cache, path: str) -> None:
         """Restore a file under models/: from quarantine, from the cache, or remove it."""
-        here, cache, md5 = root / path, Cache(root), self.tree[path]
+        root, md5 = cache.root, self.tree[path]
+        here = root / path
         now, aside = cache.md5(here) if is_file(here) else None, self._aside(root, path)
         with disk_errors(here):
             if now and not cache.object(now).exists():

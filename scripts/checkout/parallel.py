@@ -16,12 +16,14 @@ from scripts.console.errors import CheckpointError
 from scripts.console.progress import Bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from scripts.catalogue.params import Published
     from scripts.checkout.clone import Clone
     from scripts.checkout.plan import Plan
     from scripts.checkout.workspace import Outcome
+
+    _Result = tuple[Published, list[Outcome] | BaseException]
 
 _ENTRIES = 4  # in parallel: enough for every core to hash, and for several hosts
 _POLL = 0.2  # seconds; the longest delay of Ctrl-C
@@ -37,25 +39,34 @@ def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = Fals
     drop_links(clone, entries)
     outcomes: list[Outcome] = []
     errors: list[CheckpointError] = []
-    for result in _all_results(clone, entries, silent=silent):
+    for _, result in results(clone, entries, silent=silent):
         if isinstance(result, CheckpointError):
             errors.append(result)
-        elif isinstance(result, BaseException):
-            raise result
-        else:
-            outcomes += result
-            for outcome in [] if silent else result:
-                if outcome.is_news or len(entries) == 1:  # many are counted at the end
-                    report(outcome)
+            continue
+        outcomes += result
+        for outcome in [] if silent else result:
+            if outcome.is_news or len(entries) == 1:  # many are counted at the end
+                report(outcome)
     if errors:
         lines = [line for error in errors for line in str(error).splitlines()]
         raise CheckpointError(f"{len(errors)} of {len(entries)} not downloaded", *lines)
     return outcomes
 
 
-def _all_results(
-    clone: Clone, entries: Sequence[Published], *, silent: bool
-) -> Iterable[list[Outcome] | BaseException]:
+def results(
+    clone: Clone, entries: Sequence[Published], *, silent: bool = False
+) -> Generator[tuple[Published, list[Outcome] | CheckpointError], None, None]:
+    """Yield each entry with its outcomes, or with what went wrong, in the order in which they end.
+
+    Raises what is no CheckpointError, and RoomError if it is known not to fit.
+    """
+    for entry, result in _all_results(clone, entries, silent=silent):
+        if isinstance(result, BaseException) and not isinstance(result, CheckpointError):
+            raise result
+        yield entry, result
+
+
+def _all_results(clone: Clone, entries: Sequence[Published], *, silent: bool) -> Iterable[_Result]:
     if len(entries) > 1:
         from scripts.checkout import plan  # noqa: PLC0415 - a stage, of one entry, needs none
 
@@ -63,39 +74,48 @@ def _all_results(
         planned.check_room()
         return _results(clone, entries, planned, Bar("all", quiet=silent))
     within = Bar(entries[0].name, quiet=True) if silent else None
-    return [obtain(clone, entries[0], within=within)]  # in this thread, with a bar of its own
+    # In this thread, with a bar of its own.
+    return [(entry, _attempt(clone, entry, within)) for entry in entries]
 
 
 def _results(
     clone: Clone, entries: Sequence[Published], planned: Plan, total: Bar
-) -> Iterator[list[Outcome] | BaseException]:
-    """Yield the outcomes or the error of each entry, in the order in which they end.
+) -> Iterator[_Result]:
+    """Yield each entry with its outcomes or its error, in the order in which they end.
 
     The threads are daemons: a command that is stopped does not wait for them.
     """
     waiting = deque(_interleaved(clone, entries))
-    done: queue.SimpleQueue[list[Outcome] | BaseException] = queue.SimpleQueue()
+    done: queue.SimpleQueue[_Result] = queue.SimpleQueue()
 
     def work() -> None:
         with suppress(IndexError):  # no entry is left
             while True:
-                done.put(_attempt(clone, waiting.popleft(), bar))
+                entry = waiting.popleft()
+                done.put((entry, _attempt(clone, entry, bar)))
 
     whole = planned.whole
     total.expect(whole.size, len(planned.files), estimated=whole.estimated)
     with total as bar:
         for _ in range(min(_ENTRIES, len(entries))):
             threading.Thread(target=work, daemon=True).start()
-        left = len(entries)
-        while left:
-            # With a timeout, as an endless wait would delay a Ctrl-C that comes just before it.
-            with suppress(queue.Empty):
-                yield (result := done.get(timeout=_POLL))
-                left -= 1
+        try:
+            for _ in entries:
+                entry, result = _next(done)
+                yield entry, result
                 bar.file_done(len(result) if isinstance(result, list) else 0)
+        finally:
+            waiting.clear()  # no thread begins another entry
 
 
-def _attempt(clone: Clone, entry: Published, bar: Bar) -> list[Outcome] | BaseException:
+def _next(done: queue.SimpleQueue[_Result]) -> _Result:
+    while True:
+        # With a timeout, as an endless wait would delay a Ctrl-C that comes just before it.
+        with suppress(queue.Empty):
+            return done.get(timeout=_POLL)
+
+
+def _attempt(clone: Clone, entry: Published, bar: Bar | None) -> list[Outcome] | BaseException:
     try:
         return obtain(clone, entry, within=bar)
     except BaseException as error:  # noqa: BLE001 - raised by the thread that waits

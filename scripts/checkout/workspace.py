@@ -61,15 +61,22 @@ def place(clone: Clone, file: Checkpoint, pin: Pin, origin: Origin, details: str
     If the link fails or the user stops the command, the old file is restored. Raises DiskError.
     """
     path, known = clone.root / file.path, clone.pin(file)
+    with clone.placing:
+        aside = _install(clone, path, file.path, str(pin.md5))
+    return Outcome(file.path, origin, pin, details, aside, first_use=known is None)
+
+
+def _install(clone: Clone, path: Path, name: str, md5: str) -> Path | None:
+    """Link an object to a path; return where the file that was there is now, if there was one."""
     occupied = path.exists() or path.is_symlink()
-    aside = quarantine(clone.root, path, file.path) if occupied else None
+    aside = quarantine(clone.root, path, name) if occupied else None
     try:
-        clone.cache.link(str(pin.md5), path)
+        clone.cache.link(md5, path)
     except (DiskError, KeyboardInterrupt):
         if aside:
             put_back(path, aside)
         raise
-    return Outcome(file.path, origin, pin, details, aside, first_use=known is None)
+    return aside
 
 
 def put_back(path: Path, aside: Path | None) -> None:

@@ -1,50 +1,73 @@
-"""A new checkpoint: what the user's words say of it, and what it adds to each file."""
+"""New entries of the catalogue, as the user's words describe them."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
-
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from typing import TYPE_CHECKING
 
 from scripts.catalogue import documents, params
 from scripts.console.errors import UsageError
-from scripts.curation import transaction, yaml_lines
 from scripts.download import addresses
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Container, Iterable, Sequence
 
-EDITED = ("params.yaml", "dvc.yaml")  # by add and by remove
-UNKNOWN = "NOASSERTION"  # SPDX's word for a licence that is not stated
+    from scripts.curation.lists import Faults, Row
+
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
 _ARCHIVE = re.compile(r"\.(?:zip|tgz|tar(?:\.\w+)?)$")
+_HUGGING_FACE = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class File:
+    """A new file: its path under models/, its family, its hashes, its description."""
+
+    path: str
+    family: str
+    member: str | None = None
+    md5: str | None = None
+    sha256: str | None = None
+    desc: str | None = None
+    license: str | None = None
+    sets: tuple[str, ...] = ()
+    line: int = 0
+
+    @property
+    def title(self) -> str:
+        """Its description, or else the stem of its name."""
+        return self.desc or PurePosixPath(self.path).stem
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A new checkpoint: its address, its path under models/, its description."""
+    """A new entry: its address, its mirrors, and its file; or the members of an archive.
 
-    url: str
-    path: str
+    A mirror comes with the member that it serves, or None for a copy of what `url` serves.
+    """
+
     name: str
-    family: str
-    member: str | None = None
-    sha256: str | None = None
-    desc: str | None = None
-    license: str | None = None
+    url: str
+    files: tuple[File, ...]
+    mirrors: tuple[tuple[str, str | None], ...] = ()
 
     @property
-    def stage(self) -> str:
-        """The stage that downloads it."""
-        return f"unpack_{self.name}" if self.member else f"fetch@{self.name}"
+    def archive(self) -> bool:
+        """Whether the address serves an archive."""
+        return self.files[0].member is not None
 
     @property
-    def artifact(self) -> str:
-        """Its name in artifacts:, where names have hyphens."""
-        return self.name.replace("_", "-").strip("-")
+    def line(self) -> int:
+        """The line of a list in which it is first."""
+        return self.files[0].line
+
+    @property
+    def source(self) -> str:
+        """The file that has its addresses."""
+        return f"sources/{self.name}.dvc"
 
 
 def refusal(what: str, *details: str) -> UsageError:
@@ -52,27 +75,35 @@ def refusal(what: str, *details: str) -> UsageError:
     return UsageError(what, *details, "Nothing was changed.")
 
 
-def described(url: str, place: str, **words: str | None) -> Entry:
-    """Return the entry that a user's words describe; raise UsageError.
+def described(rows: Iterable[Row], faults: Faults, taken: Container[str]) -> list[Entry]:
+    """Return the entries that rows describe; add every fault, by its line.
 
-    `words` are other fields of Entry. The default name comes from the file's name, the default
-    family from its folder.
+    Rows of one path are mirrors; rows of one address are the members of an archive. The default
+    name comes from the file's name, in a list from its path where the other is `taken` or there
+    twice; the default family comes from the folder.
     """
-    path = _path(place)
-    suffix = _ARCHIVE.search(url.partition("?")[0])
-    if suffix and not words.get("member") and not str(path).endswith(suffix[0]):
-        raise refusal(
-            f"URL is a {suffix[0]} archive, and {path} is not",
-            "Next: name the file in the archive with --member.",
-        )
-    default = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")
-    name = _name(words.pop("name", None) or default)
-    folder = path.parent.parts[1:2] or (name,)
-    family = words.pop("family", None) or folder[0].removesuffix("_ckpts").lower().replace("_", "-")
-    return Entry(url, str(path), name, family, **words)
+    by_path: dict[str, list[Row]] = {}
+    for row in rows:
+        with faults.at(row.line):
+            by_path.setdefault(_path(row), []).append(row)
+    groups: dict[tuple[str, str], list[list[Row]]] = {}
+    for path, copies in by_path.items():
+        _refuse_contradictions(copies, faults)
+        member = copies[0].get("member")
+        groups.setdefault((copies[0].urls[0], "" if member else path), []).append(copies)
+    for group in groups.values():
+        _refuse_twice([copies[0] for copies in group], faults)
+    names = _names(list(groups.values()), faults, taken)
+    return [
+        _entry(name, [(path, copies) for copies in group for path in [_path(copies[0])]])
+        for name, group in zip(names, groups.values(), strict=True)
+    ]
 
 
-def _path(text: str) -> PurePosixPath:
+def _path(row: Row) -> str:
+    """Return the path of a row whose words are right; raise UsageError."""
+    _check_addresses(row.urls)
+    text = row.words["path"]
     if not re.fullmatch(rf"(?:\./)?{params.TREE}(?:/{_PART})+", text):
         raise refusal(
             f"{text!r} is not a path {params.TREE}/FOLDER/FILE",
@@ -81,67 +112,122 @@ def _path(text: str) -> PurePosixPath:
     path = PurePosixPath(text)
     if path.suffix == ".dvc" or path.name in ("dvc.yaml", "dvc.lock"):
         raise refusal(f"{path.name} is the name of a file of DVC", "Next: give another path.")
-    return path
+    for url in row.urls:
+        suffix = _ARCHIVE.search(url.partition("?")[0])
+        if suffix and not row.get("member") and not text.endswith(suffix[0]):
+            raise refusal(
+                f"URL is a {suffix[0]} archive, and {path} is not",
+                "Next: name the file in the archive with --member.",
+            )
+    if name := row.get("name"):
+        _check_name(name)
+    return str(path)
 
 
-def _name(text: str) -> str:
-    if not re.fullmatch("[a-z0-9][a-z0-9_]*", text) or documents.data(text) != text:
+def _check_addresses(urls: Iterable[str]) -> None:
+    for url in urls:
+        addresses.checked(url)
+        if addresses.repository(url) == _HUGGING_FACE:  # no page of a file: refused unrequested
+            addresses.of_file(url)
+
+
+def _is_name(text: str) -> bool:
+    return bool(re.fullmatch("[a-z0-9][a-z0-9_]*", text)) and documents.data(text) == text
+
+
+def _check_name(text: str) -> None:
+    if not _is_name(text):
         raise refusal(
             f"{text!r} cannot be a name",
             "a name has lower-case letters, digits and _, and is not a number or a word of yaml",
             "Next: give another one with --name.",
         )
-    return text
 
 
-def render(root: Path, entry: Entry) -> dict[str, str]:
-    """Return what each file says with the entry, by file name; the lock is not among them."""
-    checkpoints, stages = (transaction.read(root, name) for name in EDITED)
-    document = documents.data(stages)
-    if entry.member:
-        last = [name for name in document["stages"] if name.startswith("unpack_")][-1:]
-        stages = yaml_lines.add(stages, "stages", {entry.stage: _stage(entry)}, after="".join(last))
-    artifact = _artifact(entry, document.get("artifacts", {}))
-    section = "archives" if entry.member else "checkpoints"
-    return {
-        f"sources/{entry.name}.dvc": _source(entry),
-        "params.yaml": yaml_lines.add(checkpoints, section, {entry.name: _params(entry)}),
-        "dvc.yaml": yaml_lines.add(stages, "artifacts", {entry.artifact: artifact}),
-    }
+def _refuse_contradictions(copies: Sequence[Row], faults: Faults) -> None:
+    """Add a fault for each row that says something else of a file than the first one."""
+    first, *others = copies
+    for row in others:
+        for key, value in row.words.items():
+            # A mirror may serve a member itself, but is no archive where the first one is none.
+            same = (value,) if key == "member" else (None, value)
+            if key != "path" and first.get(key) not in same:
+                known = f"{first.get(key) or 'none'} in line {first.line}"
+                faults.add(row.line, f"{row.words['path']}: {key} {value} here, {known}")
+        if row.urls[0] in first.urls and row.get("member") == first.get("member"):
+            faults.add(row.line, f"{row.words['path']} is in line {first.line} with this address")
 
 
-def _source(entry: Entry) -> str:
-    """Return the import-url file that `dvc import-url --no-exec` writes for this address."""
-    dep, out = {"hash": "md5", "path": entry.url}, {"hash": "md5", "path": entry.name}
-    return documents.dumped({"frozen": True, "deps": [dep], "outs": [out]})
+def _refuse_twice(rows: Sequence[Row], faults: Faults) -> None:
+    """Add a fault for each member of an archive that another row has."""
+    seen: dict[str | None, int] = {}
+    for row in rows:
+        if row.get("member") in seen:
+            faults.add(row.line, f"{row.get('member')} is in line {seen[row.get('member')]}, too")
+        seen.setdefault(row.get("member"), row.line)
 
 
-def _params(entry: Entry) -> dict[str, Any]:
-    sha256 = {"sha256": DoubleQuotedScalarString(entry.sha256)} if entry.sha256 else {}
-    file = {"path": entry.path, **sha256}
-    return {"members": [{"member": entry.member, **file}]} if entry.member else file
+def slug(text: str) -> str:
+    """Return a text in lower-case letters, digits and _."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
-def _stage(entry: Entry) -> dict[str, Any]:
-    return {
-        "desc": f"{_title(entry)}, out of its archive",
-        "cmd": f"python -m scripts.fetch {entry.name}",
-        "params": [f"archives.{entry.name}"],
-        "outs": [{entry.path: {"persist": True}}],
-    }
+def _names(groups: list[list[list[Row]]], faults: Faults, taken: Container[str]) -> list[str]:
+    """Return a name for each entry: the given one, or one that no other has."""
+    given = [{row.get("name") for c in group for row in c} - {None} for group in groups]
+    short = [_default(group) for group in groups]
+    counts = Counter([*short, *(str(name) for names in given for name in names)])
+    seen: dict[str, int] = {}
+    found = []
+    for group, names, default in zip(groups, given, short, strict=True):
+        line = group[0][0].line
+        other = line and (default in taken or counts[default] > 1 or not _is_name(default))
+        name = str(min(names)) if names else _long(group) if other else default  # type: ignore[type-var]
+        if len(names) > 1:
+            faults.add(
+                line, f"one archive has {len(names)} names: {', '.join(sorted(map(str, names)))}"
+            )
+        with faults.at(line):
+            _check_name(name)
+        if name in seen:
+            faults.add(line, f"the name {name} is that of line {seen[name]}")
+        seen.setdefault(name, line)
+        found.append(name)
+    return found
 
 
-def _artifact(entry: Entry, artifacts: dict[str, Any]) -> dict[str, Any]:
-    """Return the artifact of the file: licence and source are its family's, if that has one."""
-    family = [each["meta"] for each in artifacts.values() if entry.family in each.get("labels", [])]
-    meta = dict(family[0]) if family and all(other == family[0] for other in family) else {}
-    if entry.license:
-        meta.pop("license_note", None)
-        meta["license"] = entry.license
-    meta = {"license": UNKNOWN, "source": addresses.repository(entry.url)} | meta
-    words = {"path": entry.path, "type": "model", "desc": _title(entry)}
-    return {**words, "labels": [entry.family], "meta": meta}
+def _default(group: list[list[Row]]) -> str:
+    """Return the name of the file; for several members of an archive, that of their folder."""
+    paths = [PurePosixPath(copies[0].words["path"]) for copies in group]
+    folder = paths[0].parent.parts[1:2]
+    if len(paths) > 1 and folder:
+        return slug(folder[0].removesuffix("_ckpts"))
+    return slug(paths[0].stem)
 
 
-def _title(entry: Entry) -> str:
-    return entry.desc or PurePosixPath(entry.path).stem
+def _long(group: list[list[Row]]) -> str:
+    path = PurePosixPath(group[0][0].words["path"])
+    return slug(str(path.relative_to(params.TREE).with_suffix("")))
+
+
+def _entry(name: str, group: list[tuple[str, list[Row]]]) -> Entry:
+    mirrors: dict[tuple[str, str | None], None] = {}
+    for _, (first, *others) in group:
+        mirrors |= dict.fromkeys((url, None) for url in first.urls[1:])
+        for row in others:
+            # Without a member it serves the file itself, also where others serve an archive.
+            member = None if row.get("member") else first.get("member")
+            mirrors |= dict.fromkeys((url, member) for url in row.urls)
+    files = tuple(_file(name, path, copies) for path, copies in group)
+    return Entry(name, group[0][1][0].urls[0], files, tuple(mirrors))
+
+
+def _file(name: str, path: str, copies: Sequence[Row]) -> File:
+    words: dict[str, str] = {}
+    for row in reversed(copies):
+        words |= row.words
+    folder = PurePosixPath(path).parent.parts[1:2] or (name,)
+    family = words.get("family") or folder[0].removesuffix("_ckpts").lower().replace("_", "-")
+    rest = {key: words.get(key) for key in ("md5", "sha256", "desc", "license")}
+    sets = tuple(words.get("set", "").split())
+    return File(path, family, copies[0].get("member"), **rest, sets=sets, line=copies[0].line)

@@ -10,6 +10,7 @@ from scripts.catalogue.params import TREE
 from scripts.console.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 _CATALOGUE = ("params.yaml", "dvc.yaml", lock.LOCK, lock.SEAL, inventory.INVENTORY, "sources")
@@ -50,16 +51,17 @@ def diff(root: Path) -> str:
         index.unlink(missing_ok=True)
 
 
-def keep_or_undo(root: Path, title: str, *, added: str = "") -> str:
+def keep_or_undo(root: Path, title: str, *, added: Collection[str] = ()) -> str:
     """Return the shell lines that commit a change with this title, or undo it.
 
-    `added` is the path of a new file: git and DVC leave a new source and empty folders behind.
+    `added` are the paths of new files: git and DVC leave new sources and empty folders behind.
     """
     names = " ".join(_CATALOGUE)
     undo = [f"git checkout -- {names}", "dvc checkout --allow-missing"]
     if added:
         undo.insert(1, "git clean -fq -- sources")
-    if added and len(list((root / added).parent.iterdir())) == 1:
+    new = {root / path for path in added}
+    if any(set(folder.iterdir()) <= new for folder in {path.parent for path in new}):
         undo.append(f"find {TREE} -type d -empty -delete")
     keep = f"git add {names} && git commit -m {title!r}"
     return f"to keep it:  {keep}\nto undo it:  {' && '.join(undo)}"

@@ -73,7 +73,7 @@ def downloaded(clone: Clone, entry: Published, candidate: Candidate) -> Iterator
             digest = candidate.download(Request(entry.name, part, None, bar), clone.limits)
         files = _extract(part, entry) if entry.archive else {entry.files[0]: (part, digest)}
         yield Release(part, digest, files)
-    except (ArchiveError, ContentError, PickleError):
+    except (ArchiveError, ContentError):
         partial.discard(part)
         raise
     finally:
@@ -91,8 +91,19 @@ def _extract(part: Path, entry: Published) -> dict[Checkpoint, tuple[Path, Diges
 def check(root: Path, release: Release, head: Head) -> None:
     """Check new bytes before they may become a pin; raise ContentError or PickleError.
 
-    Every check of new bytes is here, and nowhere else.
+    Every check of new bytes is here, and nowhere else. What is refused is removed.
     """
+    try:
+        _check_stated(release, head)
+        for file, (path, _) in release.files.items():
+            screening.judge(root, file.path, path)
+    except (ContentError, PickleError):
+        partial.discard(release.part)
+        raise
+
+
+def _check_stated(release: Release, head: Head) -> None:
+    """Raise ContentError if the bytes are not what the publisher states, or none."""
     rows = []
     for kind in ("md5", "sha256", "size"):
         stated, got = getattr(head, kind), getattr(release.digest, kind)
@@ -100,7 +111,5 @@ def check(root: Path, release: Release, head: Head) -> None:
             rows += [f"stated  {kind} {stated}", f"got     {kind} {got}"]
     if rows:
         raise ContentError("the bytes do not match the publisher's own headers", *rows)
-    for file, (path, digest) in release.files.items():
-        if not digest.size:
-            raise ContentError(f"{file.path} would be an empty file")
-        screening.judge(root, file.path, path)
+    if empty := [file.path for file, (_, digest) in release.files.items() if not digest.size]:
+        raise ContentError(f"{', '.join(empty)} would be an empty file")

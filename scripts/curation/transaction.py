@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scripts.catalogue import documents, lock
+from scripts.catalogue import lock, pins
+from scripts.catalogue.pins import Pin
 from scripts.checkout import journal
 from scripts.checkout.clone import Clone
 from scripts.checkout.journal import Journal
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scripts.catalogue.params import Checkpoint
-    from scripts.catalogue.pins import Pin
     from scripts.files.digests import Digest
 
     Write = Callable[[Mapping[str, str | None]], None]  # texts by file name; None removes a file
@@ -43,16 +43,10 @@ def write(root: Path, texts: Mapping[str, str]) -> None:
         replace(root / name, text.encode(errors="surrogateescape"))
 
 
-def pinned(root: Path, new: Mapping[str, Digest | Pin], *, stage: str | None = None) -> str:
-    """Return dvc.lock with these pins of outs, by path, which may be those of a new stage."""
-    document = documents.editable(root / lock.LOCK)
-    if stage:
-        document["stages"][stage] = {"outs": [{"path": path, "hash": "md5"} for path in new]}
-    for part in document["stages"].values():
-        for out in part.get("outs", []):
-            if found := new.get(out["path"]):
-                out.update(md5=found.md5, size=found.size)
-    return documents.dumped(document)
+def sealed(root: Path, new: Mapping[str, Digest | Pin]) -> dict[str, str]:
+    """Return dvc.lock, models.dvc and models.json with new pins, by path; raise CatalogueError."""
+    fresh = {path: Pin(found.md5, found.size) for path, found in new.items()}
+    return lock.render(root, pins.read(root / lock.LOCK) | fresh)
 
 
 @contextmanager

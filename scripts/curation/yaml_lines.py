@@ -1,4 +1,4 @@
-"""Add or drop an entry of a yaml map by its lines: no other line changes.
+"""Add or drop entries of a yaml map by their lines: no other line changes.
 
 ruamel attaches a comment to the entry above it, and would drop both together. Every edited text
 is parsed and compared with the intended document.
@@ -17,11 +17,13 @@ from scripts.catalogue import documents
 from scripts.console.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping, Sequence
+
+    _Pair = tuple[yaml.Node, yaml.Node]  # a key and its value
 
 
-def add(text: str, section: str, entry: Mapping[str, Any], *, after: str = "") -> str:
-    """Return the document with `entry` in its map `section`, behind a sibling or at the end.
+def add(text: str, section: str, entries: Mapping[str, Any], *, after: str = "") -> str:
+    """Return the document with `entries` in its map `section`, behind a sibling or at the end.
 
     Raises UsageError if the layout of the document cannot be edited by lines.
     """
@@ -34,36 +36,66 @@ def add(text: str, section: str, entry: Mapping[str, Any], *, after: str = "") -
     else:
         at, column, spaced = _line(head) + 1, head.start_mark.column + 2, False
         lines[at - 1] = lines[at - 1].replace(" {}", "", 1)
-    ending = "\r\n" if "\r\n" in text else "\n"
-    block = [" " * column + line + ending for line in _written(entry)]
-    lines[at:at] = [ending, *block] if spaced else block
-    return _checked(text, section, lines, lambda found: {**found, **entry})
+    ending = _ending(text)
+    for line in _written(entries):
+        fresh = [ending] if spaced and not line.startswith(" ") else []
+        lines[at:at] = block = [*fresh, " " * column + line + ending]
+        at += len(block)
+    return _checked(text, section, lines, lambda found: {**found, **entries})
 
 
-def drop(text: str, section: str, name: str) -> str:
-    """Return the document without the entry `name` of its map `section`; raise UsageError as add.
+def extend(text: str, section: str, name: str, items: Sequence[str]) -> str:
+    """Return the document with more items in the list `name` of `section`; raise UsageError."""
+    (_, siblings), lines = _section(text, section), _lines(text)
+    node = next(value for key, value in siblings if key.value == name)
+    if not isinstance(node, yaml.SequenceNode) or not node.value:
+        raise _refusal(section)
+    last = node.value[-1]
+    if node.flow_style:
+        line, at = last.end_mark.line, last.end_mark.column
+        more = "".join(f", {item}" for item in items)
+        lines[line] = lines[line][:at] + more + lines[line][at:]
+    else:
+        at, margin = _last(last, last) + 1, " " * node.start_mark.column
+        lines[at:at] = [f"{margin}- {item}{_ending(text)}" for item in items]
+    return _checked(text, section, lines, lambda found: {**found, name: [*found[name], *items]})
 
-    A comment directly above the entry is dropped with it, unless another entry follows directly:
+
+def drop(text: str, section: str, *names: str) -> str:
+    """Return the document without entries of its map `section`; raise UsageError as add.
+
+    A comment directly above an entry is dropped with it, unless another entry follows directly:
     such a comment is about them all.
     """
     (head, siblings), lines = _section(text, section), _lines(text)
-    key, value = next(pair for pair in siblings if pair[0].value == name)
-    start, stop, margin = _line(key), _last(key, value) + 1, " " * key.start_mark.column
-    if not any(_line(other) == stop for other, _ in siblings):
-        while lines[start - 1].startswith(f"{margin}#"):
+    for run in reversed(_runs(siblings, names)):
+        (key, _), stop = run[0], _last(*run[-1]) + 1
+        start, margin = _line(key), " " * key.start_mark.column
+        if not any(_line(other) == stop for other, _ in siblings):
+            while lines[start - 1].startswith(f"{margin}#"):
+                start -= 1
+        if _blank(lines, start - 1) and _blank(lines, stop):
             start -= 1
-    if _blank(lines, start - 1) and _blank(lines, stop):
-        start -= 1
-    del lines[start:stop]
-    if len(siblings) == 1:
+        del lines[start:stop]
+    if {key.value for key, _ in siblings} <= set(names):
         line, colon = _line(head), head.end_mark.column
         lines[line] = f"{lines[line][:colon]}: {{}}{lines[line][colon + 1 :]}"
     return _checked(
-        text, section, lines, lambda found: {k: v for k, v in found.items() if k != name}
+        text, section, lines, lambda found: {k: v for k, v in found.items() if k not in names}
     )
 
 
-def _section(text: str, name: str) -> tuple[yaml.Node, list[tuple[yaml.Node, yaml.Node]]]:
+def _runs(siblings: Sequence[_Pair], names: Container[str]) -> list[list[_Pair]]:
+    """Return the entries of these names; those that follow each other line by line together."""
+    runs: list[list[_Pair]] = []
+    for pair in siblings:
+        if pair[0].value in names:
+            follows = runs and _last(*runs[-1][-1]) + 1 == _line(pair[0])
+            runs[-1].append(pair) if follows else runs.append([pair])
+    return runs
+
+
+def _section(text: str, name: str) -> tuple[yaml.Node, list[_Pair]]:
     """Return the key of a map at the top level, and the entries of that map."""
     root = documents.nodes(text)
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
@@ -97,12 +129,16 @@ def _lines(text: str) -> list[str]:
     return lines if text.endswith("\n") else [*lines[:-1], lines[-1] + "\n"]
 
 
-def _written(entry: Mapping[str, Any]) -> list[str]:
-    """Return the lines of an entry in the form of this repository's files."""
+def _ending(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _written(entries: Mapping[str, Any]) -> list[str]:
+    """Return the lines of entries in the form of this repository's files."""
     form, stream = YAML(), io.StringIO()
     form.indent(mapping=2, sequence=4, offset=2)
     form.width = 10_000  # columns; nothing is folded
-    form.dump(dict(entry), stream)
+    form.dump(dict(entries), stream)
     return stream.getvalue().splitlines()
 
 

@@ -6,11 +6,13 @@ A tripwire and not a boundary: docs/pickles.md says what it detects and what it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scripts.catalogue import artifacts
 from scripts.catalogue.documents import load
 from scripts.console.errors import CatalogueError, PickleError
+from scripts.files.disk import disk_errors, is_file
 from scripts.pickles import reader, weights_only
 from scripts.pickles.unpickler import UNKNOWN
 
@@ -87,14 +89,28 @@ def judge(root: Path, file: str, part: Path) -> None:
 
 def allowed(root: Path, files: list[str]) -> dict[str, frozenset[str]]:
     """Return what each of the files may import; raise CatalogueError with every fault."""
+    with disk_errors(root):
+        states = [(root / name).stat() for name in (ALLOWED, "dvc.yaml") if is_file(root / name)]
+    stamp = tuple((at.st_ino, at.st_mtime_ns, at.st_size) for at in states)
+    every, families, labels = _lists(root, stamp)
+    return {file: every | families.get(labels.get(file, ""), frozenset()) for file in files}
+
+
+@lru_cache(maxsize=1)
+def _lists(
+    root: Path, _: object
+) -> tuple[frozenset[str], dict[str, frozenset[str]], dict[str, str]]:
+    """Return what every file may import, and what each family; and the family of each file.
+
+    Many files are screened one after another: both documents are read anew if they have changed.
+    """
     document = load(root / ALLOWED)
     faults = list(_faults(document))
     if faults:
         raise CatalogueError(ALLOWED, faults)
-    words, families = artifacts.read(root / "dvc.yaml"), document.get("families") or {}
-    names = {file: words[file].family if file in words else "" for file in files}
-    every = frozenset(document.get("any") or ())
-    return {file: every | frozenset(families.get(name, ())) for file, name in names.items()}
+    labels = {path: each.family for path, each in artifacts.read(root / "dvc.yaml").items()}
+    families = {name: frozenset(each) for name, each in (document.get("families") or {}).items()}
+    return frozenset(document.get("any") or ()), families, labels
 
 
 def _is_dangerous(name: str) -> bool:

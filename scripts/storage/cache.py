@@ -63,10 +63,16 @@ class Cache:
         self._state.remember(path, md5)
 
     def add(self, part: Path, md5: str) -> Path:
-        """Move a verified file into the cache; raise DiskError."""
+        """Move a verified file into the cache, unless it is there already; raise DiskError.
+
+        An object that is verified is kept: its links would be copies of what replaces it.
+        """
         target = self._room_for(md5)
         with disk_errors(target):
-            move(part, target)
+            if self.known(target) == md5:
+                part.unlink()
+            else:
+                move(part, target)
         self.mark_verified(md5)
         return target
 

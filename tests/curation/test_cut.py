@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from scripts import import_url, remove, repin, seal
+from scripts.checkout import parallel
 from scripts.checkout.journal import JOURNAL
 from tests.curation.changing import files, folders
 from tests.curation.cutting import ends
@@ -16,8 +20,6 @@ from tests.world.formats import zip_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from tests.world import World
     from tests.world.clones import TestClone
@@ -73,6 +75,53 @@ def test_an_import_is_made_or_not(clone: TestClone, world: World, capsys: Captur
     world.publish(URL, DATA)
 
     wholly(clone, capsys, tried(import_url.main, URL, PATH), EVERY)
+
+
+LIST_URLS = [f"https://weights.example/{name}.pth" for name in ("one", "two", "three")]
+ZIP = "https://weights.example/all.zip"
+
+
+@pytest.fixture
+def listed(clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
+    """The import of a list: three files, and two out of an archive.
+
+    By one thread: a kill ends them all, and here it would leave the others at work.
+    """
+    monkeypatch.setattr(parallel, "_ENTRIES", 1)
+    for number, url in enumerate(LIST_URLS):
+        world.publish(url, noise(3_000, seed=number))
+    world.publish(ZIP, zip_of({"in/a": noise(3_000, seed=8), "in/b": noise(3_000, seed=9)}))
+    rows = [f"{url},models/new/{url[24:]},," for url in LIST_URLS]
+    rows += [f"{ZIP},models/zip/{name}.pth,in/{name},minimal" for name in "ab"]
+    (clone.root.parent / "list").write_text("\n".join(["url,path,member,set", *rows]) + "\n")
+    return tried(import_url.main, "--from", "../list")
+
+
+@pytest.mark.torture
+def test_a_list_is_imported_or_not_at_each_write(
+    clone: TestClone, listed: Callable[[], object], capsys: Capture
+) -> None:
+    """All of its entries, or none."""
+    wholly(clone, capsys, listed, 1)
+
+
+def test_a_list_that_was_cut_short_continues(
+    clone: TestClone, world: World, listed: Callable[[], object]
+) -> None:
+    """The catalogue is as before; of what had arrived no byte is sent again."""
+    before = state(clone)
+    assert not ends(listed, 60)
+    assert seal.main([]) == 0
+    assert state(clone) == before
+    arrived = {row[0] for row in map(json.loads, clone.read(".dvc/tmp/arrived.jsonl").splitlines())}
+    world.clear()
+
+    listed()
+
+    sent = {request.url for request in world.requests if request.sent}
+    assert arrived
+    assert not arrived & sent
+    assert len(clone.tree()) == 5
 
 
 def test_a_removal_is_made_or_not(complete: TestClone, capsys: Capture) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts.catalogue import documents
 from scripts.console.errors import UsageError
-from scripts.curation import entry
-from scripts.curation.entry import Entry, described
+from scripts.curation.entry import Entry, File, described
+from scripts.curation.lists import Faults, Row
+from scripts.curation.render import render, source
 from tests.curation.changing import dvc
 
 if TYPE_CHECKING:
@@ -20,16 +20,19 @@ URL = "https://weights.example/release/New-V2.pth"
 PATH = "models/new_ckpts/New-V2.pth"
 
 
-def of(url: str = URL, path: str = PATH, **words: str | None) -> Entry:
+def of(url: str = URL, path: str = PATH, **words: str) -> Entry:
     """Return the entry that these words describe."""
-    return described(url, path, **words)
+    faults = Faults()
+    found = described([Row(0, (url,), {"path": path, **words})], faults, ())
+    faults.check()
+    return found[0]
 
 
 def test_name_and_family_come_from_the_path() -> None:
     """Each can be given instead; a file right under models/ has its name as family."""
-    assert of() == Entry(URL, PATH, "new_v2", "new")
-    assert of(path="models/A_B.npy").family == "a-b"
-    assert of(name="x", family="raft") == Entry(URL, PATH, "x", "raft")
+    assert of() == Entry("new_v2", URL, (File(PATH, "new"),))
+    assert of(path="models/A_B.npy").files[0].family == "a-b"
+    assert of(name="x", family="raft") == Entry("x", URL, (File(PATH, "raft"),))
 
 
 @pytest.mark.parametrize(
@@ -54,24 +57,22 @@ def test_an_archive_needs_a_member() -> None:
     """Unless the archive itself is the file."""
     with pytest.raises(UsageError, match=r"^URL is a .zip archive, and models/new_ckpts/New-V2"):
         of(f"{URL}.zip?dl=1")
-    assert of(f"{URL}.zip", "models/new.zip").path == "models/new.zip"
-    assert of(f"{URL}.zip", member="w.pth").stage == "unpack_new_v2"
+    assert not of(f"{URL}.zip", "models/new.zip").archive
+    assert of(f"{URL}.zip", member="w.pth").archive
 
 
 @pytest.mark.parametrize(
-    "url", [URL, f"https://weights.example/{'long/' * 20}a%20b,c.pth?key=1%232&x=y:z"]
+    "url", [URL, f"https://weights.example/{'long/' * 20}a%20b,c.pth?k=1%232&x=y:z"]
 )
 def test_a_source_is_what_dvc_writes(
     url: str, clone: TestClone, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is DVC's own, byte by byte; a long URL is folded. A pattern ignores what DVC downloads."""
-    texts, ignored = entry.render(clone.root, of(url)), clone.read("sources/.gitignore")
+    text, ignored = source(of(url)), clone.read("sources/.gitignore")
 
     dvc(capsys, "--cd", "sources", "import-url", "--no-exec", url, "new_v2")
 
-    assert {n: clone.read(n).decode() for n in texts if n.startswith("sources/")} == {
-        "sources/new_v2.dvc": texts["sources/new_v2.dvc"],
-    }
+    assert clone.read("sources/new_v2.dvc").decode() == text
     dvc(capsys, "remove", "new_v2.dvc")  # in sources/, where DVC has gone
     assert clone.read("sources/.gitignore") == ignored
     (clone.root / "sources/new_v2").write_text("downloaded")
@@ -80,7 +81,7 @@ def test_a_source_is_what_dvc_writes(
 
 def test_lines_are_added_and_none_changes(clone: TestClone) -> None:
     """In what people write."""
-    texts = entry.render(clone.root, of(member="inner/w.pth", url=f"{URL}.zip"))
+    texts = render(clone.root, [of(member="inner/w.pth", url=f"{URL}.zip")])
 
     for name in ("params.yaml", "dvc.yaml"):
         new = iter(texts[name].splitlines())
@@ -94,7 +95,7 @@ def test_a_family_lends_its_licence(clone: TestClone) -> None:
     known = documents.load(clone.root / "dvc.yaml")["artifacts"]
     mine = of(family="raft", license="MIT", desc="RAFT: another", name="x_")
 
-    texts = [entry.render(clone.root, each) for each in (of(family="raft"), mine, of())]
+    texts = [render(clone.root, [each]) for each in (of(family="raft"), mine, of())]
 
     lent, stated, alone = (documents.data(text["dvc.yaml"])["artifacts"] for text in texts)
     assert lent["new-v2"]["meta"] == known["raft-small"]["meta"]
@@ -110,5 +111,5 @@ def test_a_sha256_is_kept_with_its_file(clone: TestClone) -> None:
     """In quotes: sixty-four digits would be a number to yaml."""
     sha256 = "1" * 64
 
-    for each in (of(sha256=sha256), replace(of(sha256=sha256), member="w")):
-        assert f'sha256: "{sha256}"\n' in entry.render(clone.root, each)["params.yaml"]
+    for each in (of(sha256=sha256), of(f"{URL}.zip", sha256=sha256, member="w")):
+        assert f'sha256: "{sha256}"\n' in render(clone.root, [each])["params.yaml"]

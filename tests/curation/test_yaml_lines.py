@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.catalogue import documents
@@ -55,6 +55,49 @@ def test_an_entry_is_added_behind_a_sibling_with_its_distance() -> None:
     gone, lines = changed(STAGES, after)
     assert (gone, sorted(lines)) == ([], sorted([*came, ""]))
     assert "\n\n" + "\n".join(came) + "\n\n  fetch_minimal:\n" in after
+
+
+def test_several_entries_are_added_at_once_with_their_distance() -> None:
+    """Each a blank line apart where the others are; together where the others are together."""
+    stages = {"unpack_a": {"cmd": "x"}, "unpack_b": {"cmd": "y"}}
+
+    spaced = yaml_lines.add(STAGES, "stages", stages, after="unpack_raft")
+    close = yaml_lines.add(PARAMS, "checkpoints", {**ENTRY, "two": {"path": "models/2"}})
+
+    assert "\n\n  unpack_a:\n    cmd: x\n\n  unpack_b:\n    cmd: y\n\n  fetch_minimal:" in spaced
+    assert "  new:\n    path: models/new.pth\n  two:\n    path: models/2\n\n" in close
+
+
+def test_several_entries_are_dropped_at_once() -> None:
+    """A comment above a run of them goes with the run; above the first of more, it stays."""
+    whole = yaml_lines.drop(PARAMS, "checkpoints", "superglue_outdoor", "superpoint_v1")
+    part = yaml_lines.drop(PARAMS, "checkpoints", "superglue_outdoor", "sam_vit_b")
+
+    assert "SuperPoint" not in whole
+    assert "\n\n\n" not in whole
+    assert "  # SuperGlue and SuperPoint\n  superpoint_v1:\n" in part
+    assert "  # SAM\n  sam_vit_l:\n" in part
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("sets:\n  one: [a, b] # said\n", "sets:\n  one: [a, b, c, d] # said\n"),
+        ("sets:\n  one: [\n    a]\nx: 1\n", "sets:\n  one: [\n    a, c, d]\nx: 1\n"),
+        ("sets:\n  one:\n    - a\n  two: [a]\n",
+         "sets:\n  one:\n    - a\n    - c\n    - d\n  two: [a]\n"),
+    ],
+)  # fmt: skip
+def test_a_list_gets_more_items(before: str, after: str) -> None:
+    """In the form that it has; no other line changes."""
+    assert yaml_lines.extend(before, "sets", "one", ["c", "d"]) == after
+
+
+@pytest.mark.parametrize("before", ["sets:\n  one: a\n", "sets:\n  one: []\n"])
+def test_what_is_no_list_is_not_extended(before: str) -> None:
+    """The catalogue refuses it, too."""
+    with pytest.raises(UsageError, match="sets: a program cannot edit this layout"):
+        yaml_lines.extend(before, "sets", "one", ["c"])
 
 
 @pytest.mark.parametrize(("text", "section", "name"), SHIPPED)
@@ -155,6 +198,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)  # nothing is timed
 @given(st.dictionaries(WORDS, VALUES, min_size=1, max_size=5), VALUES, st.data())
 def test_any_document_of_this_form_can_be_edited(
     held: dict[str, Any], value: object, data: st.DataObject
