@@ -183,19 +183,33 @@ def test_what_a_tool_cannot_download_is_named(form: str, capsys: Capture) -> Non
 
 @pytest.mark.usefixtures("clone")
 def test_the_table_has_what_is_known(capsys: Capture) -> None:
-    """A row for each file; a cell with a comma in it stays one cell."""
+    """One row of a file has all words; a cell with a comma in it stays one cell."""
     rows = list(csv.DictReader(exported(capsys, "csv").splitlines()))
 
-    found = {row["path"]: row for row in rows}
+    found = {row["path"]: row for row in rows if row["name"]}
     assert tuple(rows[0]) == exports.COLUMNS
     assert found.keys() == FILES.keys()
-    assert {row["url"].split()[0] for row in rows} == published(SCALE).keys()
+    assert {row["url"] for row in found.values()} == published(SCALE).keys()
     assert found[SAM]["desc"] == "SAM, ViT-B"
-    assert found[THINGS]["member"] == "models/raft-things.pth"
     assert [row["name"] for row in rows if row["set"] == "minimal"] == [
         "sam_hq_vit_h",
         "cotracker_stride_4_wind_8",
     ]
+
+
+@pytest.mark.usefixtures("clone")
+def test_the_table_has_a_row_for_each_mirror(capsys: Capture) -> None:
+    """A copy of the archive has the member in it, a copy of the file itself has none."""
+    rows = list(csv.DictReader(exported(capsys, "csv", "raft-things.pth").splitlines()))
+
+    archive, *direct = source("raft").mirrors
+    member = "models/raft-things.pth"
+    assert [(row["url"], row["member"]) for row in rows] == [
+        (source("raft").url, member),
+        (archive.url, member),
+        *((each.url, "") for each in direct),
+    ]
+    assert {row["path"] for row in rows} == {THINGS}
 
 
 @pytest.mark.usefixtures("clone")

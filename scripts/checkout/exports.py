@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scripts.catalogue.sources import Source
     from scripts.checkout.clone import Clone
 
-# Of the table, which `import-url --from` reads. A cell with several words has spaces between them.
+# Of the table, which `import-url --from` reads: several rows of one path are copies of a file.
 COLUMNS = (
     *("url", "path", "name", "family", "member"),
     *("md5", "sha256", "license", "desc", "set"),
@@ -118,13 +118,16 @@ def _pooch(file: File) -> str:
     return shlex.join([file.path, ":".join(file.checksum), file.urls[0]])
 
 
-def _row(file: File) -> str:
-    about, pin = file.described, file.pin
-    copies = (each.url for each in file.source.mirrors if each.member is None)
-    return _cells(
-        " ".join([file.source.url, *copies]), file.path, file.name, about.family, file.member,
-        pin.md5, pin.sha256, about.license, about.desc, " ".join(file.sets),
-    )  # fmt: skip
+def _rows(file: File) -> str:
+    """Return a row for each address; a mirror's has no more, and no member if it is no archive."""
+    about, pin, path = file.described, file.pin, file.path
+    words = (pin.md5, pin.sha256, about.license, about.desc, " ".join(file.sets))
+    lines = [_cells(file.source.url, path, file.name, about.family, file.member, *words)]
+    for copy in file.source.mirrors:
+        if copy.member in (None, file.member):
+            member = None if copy.member else file.member
+            lines.append(_cells(copy.url, path, None, None, member, *[None] * len(words)))
+    return "\n".join(lines)
 
 
 def _cells(*cells: str | None) -> str:
@@ -160,5 +163,5 @@ FORMATS: Mapping[str, _Format] = {
     ),
     "aria2": _Format(_aria2, _unlisted, "fetch"),
     "pooch": _Format(_pooch, _unreachable, "fetch"),
-    "csv": _Format(_row, lambda _: "", "", _cells(*COLUMNS)),
+    "csv": _Format(_rows, lambda _: "", "", _cells(*COLUMNS)),
 }
