@@ -19,7 +19,8 @@ from scripts.curation.machinery import is_machinery, patterns
 from scripts.files.disk import disk_errors
 
 TEMPLATE = Path(__file__).with_name("template")
-_ELSEWHERE = {"dvc-config": ".dvc/config"}  # of files that are not at the root
+# Of files that are not at the root.
+_ELSEWHERE = {"dvc-config": ".dvc/config", "paper-init": "paper/__init__.py"}
 _UNCHANGED = "Nothing was made."
 
 
@@ -52,7 +53,9 @@ def fill(root: Path, name: str, title: str) -> None:
         text = path.read_text(encoding="utf-8")
         if path.name in (*_ELSEWHERE, "README.md"):
             text = Template(text).substitute(name=_plain(name), title=title)
-        (root / _ELSEWHERE.get(path.name, path.name)).write_text(text, encoding="utf-8")
+        made = root / _ELSEWHERE.get(path.name, path.name)
+        made.parent.mkdir(exist_ok=True)
+        made.write_text(text, encoding="utf-8")
     (root / TREE).mkdir(exist_ok=True)
     lock.write(root, {})
 
