@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _EXAMPLES = {
-    "raft": "show the old file and the new one",
     "--all": "ask every publisher, and show what has changed",
     "raft sam_vit_b --accept": "make the new ones the pins, in one change",
     "raft --from ~/Downloads/models.zip": "compare with a file that you have",

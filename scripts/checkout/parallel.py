@@ -47,6 +47,8 @@ def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = Fals
         for outcome in [] if silent else result:
             if outcome.is_news or len(entries) == 1:  # many are counted at the end
                 report(outcome)
+    if len(entries) == 1 and errors:
+        raise errors[0]  # with its own exit code
     if errors:
         lines = [line for error in errors for line in str(error).splitlines()]
         raise CheckpointError(f"{len(errors)} of {len(entries)} not downloaded", *lines)
