@@ -14,6 +14,7 @@ from scripts.catalogue import sources
 from scripts.checkout import looks
 from scripts.curation import drift
 from scripts.download import headers
+from tests.download import transfers
 from tests.download.transfers import HOST, NAME, PATH, URL, md5, pin
 from tests.world import Fault
 from tests.world.checkpoints import ARCHIVES, FBAI, HQ_67AB, PAPER, TAPNET, files
@@ -84,10 +85,11 @@ def test_headers_alone_tell_what_is_known(clone: TestClone, world: World, capsys
 
 def test_what_was_recorded_is_compared(clone: TestClone, capsys: Capture) -> None:
     """The first --record is news and ends well; the next finds nothing to write."""
+    transfers.limit(clone, timeout=60)  # on a busy machine an answer takes its time
     first, second = look(capsys, "--record"), look(capsys, "--record")
     sources = clone.run("git", "status", "--short", "sources").stdout
 
-    assert (first.code, second.code) == (0, 0)
+    assert (first.code, second.code) == (0, 0), first.err + second.err
     assert {row["written"] for row in first.rows.values()} == {True}
     assert {row["written"] for row in second.rows.values()} == {False}
     assert set(second.states.values()) == {"same", "unchanged"}
