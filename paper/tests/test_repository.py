@@ -370,6 +370,7 @@ def test_sources_are_a_dvc_project_of_their_own(
     assert (world.requests, world.refused) == ([], [])
 
 
+@of_the_guide
 @pytest.mark.parametrize("name", ["params.yaml", "dvc.lock"])
 def test_a_cut_of_the_real_files_is_refused_or_harmless(name: str, tmp_path: Path) -> None:
     """At line ends alone, and not at each: any other place is refused before it is read."""
