@@ -25,7 +25,7 @@ _SCALE = 10_000  # the files are smaller than the real ones by this factor
 _COMMANDS = (("dvc", "repro", "fetch_minimal"), ("dvc", "status"))
 _LIMIT = 1.0  # seconds
 _FLOOR = ("dvc", "root")
-_FETCH = (sys.executable, "-m", "scripts.fetch", "sam_vit_b")
+_FETCH = (sys.executable, "-m", "scripts.fetch", cloning.ENTRY)
 _REMARK = (
     "The 25 entries are the graph of this repository, with small files. A warm DVC reads none of "
     "them; each run is checked for that. `dvc root` shows the cost of starting DVC. "
@@ -83,7 +83,7 @@ def _ran(rows: Sequence[Row]) -> float:
 
 def _real(root: Path, env: dict[str, str]) -> Place:
     """Make a clone of this repository with small files, all in place."""
-    clones.copy(root, clones.REPOSITORY)
+    clones.copy(root, cloning.catalogue())
     clones.pin(root, _SCALE)
     clones.commit(root, env)
     _fill(root, checkpoints.files(_SCALE, root).values())

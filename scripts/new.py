@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue import history
 from scripts.console.command import command, parser, path
-from scripts.console.errors import CheckpointError
+from scripts.console.errors import CheckpointError, StoppedError
 from scripts.console.progress import say
 from scripts.curation.start import start
 
@@ -61,11 +61,14 @@ def _import(folder: Path, listed: str) -> None:
     """Import a list by the new repository's own command, and add the result to its only commit."""
     source = listed if listed == "-" else str(path(listed).absolute())
     words = [sys.executable, "-m", "scripts", "import-url", "--from", source]
-    if run(words, cwd=folder, check=False).returncode:  # noqa: S603 - no shell
-        raise CheckpointError(
-            "the list was not imported; the new repository is there, with an empty catalogue",
-            f"Next: cd {quote(str(folder))} && ./checkpoints import-url --from {quote(source)}",
-        )
+    again = f"cd {quote(str(folder))} && ./checkpoints import-url --from {quote(source)}"
+    there = ("The new repository is there, with an empty catalogue.", f"Next: {again}")
+    try:
+        failed = run(words, cwd=folder, check=False).returncode  # noqa: S603 - no shell
+    except KeyboardInterrupt:
+        raise StoppedError("stopped while the list was imported", *there) from None
+    if failed:
+        raise CheckpointError("the list was not imported", *there)
     history.git(folder, "add", "-A")
     history.git(folder, "commit", "-q", "--amend", "--no-edit", failed="the commit failed")
 

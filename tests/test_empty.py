@@ -47,6 +47,7 @@ SAID = {
     "link ../project": (0, "project/models -> "),
     "link ../project; link --undo ../project": (0, "1 removed, 0 restored"),
     "doctor": (0, "0 files, 0 pinned and sealed"),
+    "page": (0, "site/index.html"),
     "tidy": (0, "nothing to remove"),
     "seal": (0, "are up to date"),
     "tree": (0, "models/ is complete"),

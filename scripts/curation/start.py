@@ -19,8 +19,7 @@ from scripts.curation.machinery import is_machinery, patterns
 from scripts.files.disk import disk_errors
 
 TEMPLATE = Path(__file__).with_name("template")
-# Of files that are not at the root.
-_ELSEWHERE = {"dvc-config": ".dvc/config", "paper-init": "paper/__init__.py"}
+_FILLED_IN = {"README.md": "README.md", "dvc-config": ".dvc/config"}  # and where they belong
 _UNCHANGED = "Nothing was made."
 
 
@@ -31,9 +30,9 @@ def start(machinery: Path, target: Path, title: str) -> str:
     beside `target` and renamed at the end. Raises UsageError or DiskError, and leaves nothing.
     """
     _refuse(machinery, target)
-    made = target.with_name(f".{target.name}.{os.getpid()}.new")
+    made = target.with_name(f".{target.name}.new")
     with disk_errors(target):
-        made.mkdir(parents=True)
+        _take(made)
         try:
             _copy(machinery, made)
             fill(made, target.name, title)
@@ -44,18 +43,27 @@ def start(machinery: Path, target: Path, title: str) -> str:
     return commit
 
 
+def _take(made: Path) -> None:
+    """Make the folder in which the repository is made, for this process alone."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        made.mkdir()
+    except FileExistsError:
+        what = f"{made} is there: another `new` makes this repository, or one was killed"
+        raise UsageError(what, _UNCHANGED, f"Next: remove {made} if none is at work.") from None
+
+
 def fill(root: Path, name: str, title: str) -> None:
     """Write an empty catalogue, its seal and a README into a folder that has the machinery.
 
     `name` is that of the folder that the repository will have.
     """
-    for path in TEMPLATE.iterdir():
-        text = path.read_text(encoding="utf-8")
-        if path.name in (*_ELSEWHERE, "README.md"):
+    for path in (path for path in TEMPLATE.rglob("*") if path.suffix != ".pyc" and path.is_file()):
+        text, place = path.read_text(encoding="utf-8"), path.relative_to(TEMPLATE).as_posix()
+        if place in _FILLED_IN:
             text = Template(text).substitute(name=_plain(name), title=title)
-        made = root / _ELSEWHERE.get(path.name, path.name)
-        made.parent.mkdir(exist_ok=True)
-        made.write_text(text, encoding="utf-8")
+        (root / _FILLED_IN.get(place, place)).parent.mkdir(parents=True, exist_ok=True)
+        (root / _FILLED_IN.get(place, place)).write_text(text, encoding="utf-8")
     (root / TREE).mkdir(exist_ok=True)
     lock.write(root, {})
 

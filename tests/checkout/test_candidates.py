@@ -535,16 +535,17 @@ def test_an_empty_order_is_the_default(
     assert "downloaded from the remote team" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["CHECKPOINTS_SOURCES", "SAMPT_SOURCES"])
 def test_an_unknown_source_is_a_usage_error(
-    clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    name: str, clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """The message names the allowed words."""
-    monkeypatch.setenv("CHECKPOINTS_SOURCES", "team,internet")
+    """The message names the allowed words, and the variable, which may have its old name."""
+    monkeypatch.setenv(name, "team,internet")
 
     assert fetch.main([NAME]) == 2
 
     assert capsys.readouterr().err.splitlines() == [
-        "error: CHECKPOINTS_SOURCES=team,internet: unknown source 'internet'",
+        f"error: {name}=team,internet: unknown source 'internet'",
         "  allowed, in any order and separated by commas: cache, team, mirrors, publisher",
     ]
     assert (clone.tree(), world.requests) == ({}, [])

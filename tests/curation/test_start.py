@@ -139,6 +139,34 @@ def test_a_failure_leaves_nothing(
     assert [p.name for p in here.iterdir()] == ["isolated"]
 
 
+def test_what_a_kill_has_left_is_named(here: Path, capsys: Capture) -> None:
+    """Nothing is at the folder's own name until all is done; two at once do not mix."""
+    (here / ".place.new").mkdir()
+
+    assert new.main([str(here / "place")]) == 2
+
+    assert f"Next: remove {here}/.place.new if none is at work.\n" in capsys.readouterr().err
+    assert not (here / "place").exists()
+
+
+def test_a_stop_while_the_list_is_imported_says_how_to_go_on(
+    here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The repository is there, and the import is to be repeated in it."""
+
+    def run(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(new, "run", run)
+    monkeypatch.setattr(new, "start", lambda *_: "c0ffee")
+
+    assert new.main([str(here / "place"), "--from", "-"]) == 130
+
+    err = capsys.readouterr().err
+    assert err.startswith("error: stopped while the list was imported\n")
+    assert f"Next: cd {here}/place && ./checkpoints import-url --from -\n" in err
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_list_is_imported_into_the_same_commit(
     code: int, here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch

@@ -161,6 +161,25 @@ def test_a_stage_that_was_edited_is_left(ours: Path, theirs: Path) -> None:
     assert (ours / "dvc.yaml").read_text() == before
 
 
+def test_the_command_says_what_is_left_to_do(
+    ours: Path, theirs: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """A stage to be changed by hand, and then the seal; and how to undo it all."""
+    write(ours, {"dvc.yaml": OWN["dvc.yaml"].replace("- models", "- my/models")})
+    history.git(ours, "commit", "-qam", "edited")
+    monkeypatch.chdir(ours)
+
+    done = changing.run(update_machinery.main, capsys, str(theirs))
+
+    assert done.code == 0
+    assert "scripts/three.py" in done.out
+    assert done.err.splitlines()[1:] == [
+        "to undo it:  git reset -q --hard",
+        f"the stage tree of dvc.yaml is not that of {STAGES}: change it by hand",
+        "Next: ./checkpoints seal",
+    ]
+
+
 def test_a_clone_within_another_repository_is_refused(ours: Path, theirs: Path) -> None:
     """Its commits are not its own."""
     with pytest.raises(UsageError, match="a part of another git repository"):
