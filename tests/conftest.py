@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +24,6 @@ from tests.world.teams import Team
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # `make test VENV=path` hands these on, and every make or ./checkpoints below would heed them.
 for name in ("VENV", "PYTHON", "MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS"):
@@ -116,3 +117,15 @@ def complete(clone: TestClone, filled: Path) -> TestClone:
     parts = [str(filled / name) for name in ("models", "models.json", ".dvc")]
     clone.run("cp", "-a", *parts, ".", check=True)  # hard links stay what they are
     return clone
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that ./checkpoints takes for the environment it has made."""
+    folder = tmp_path_factory.mktemp("venv")
+    for part in Path(sys.prefix).iterdir():
+        if not part.name.startswith("installed"):
+            (folder / part.name).symlink_to(part)
+    for more in ("", "-dev"):
+        shutil.copy(making.REPOSITORY / f"requirements{more}.txt", folder / f"installed{more}")
+    return folder

@@ -40,6 +40,8 @@ SAID = {
     "scan": (0, EMPTY),
     "scan --json": (0, "[]"),
     "bom": (0, '"name": "a-new-paper"'),
+    "export csv": (0, "url,path,name"),
+    "export aria2": (0, ""),
     "team check": (2, "does not exist yet"),
     "team publish team": (0, "team: 0 files pushed"),
     "link ../project": (0, "project/models -> "),

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import SCALE, bucket, clone, complete, filled, local, team
+from tests.conftest import SCALE, bucket, clone, complete, environment, filled, local, team
 from tests.world import World, clones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["bucket", "clone", "complete", "filled", "local", "team"]  # as everywhere
+__all__ = ["bucket", "clone", "complete", "environment", "filled", "local", "team"]  # as everywhere
 
 
 @pytest.fixture
@@ -29,15 +27,3 @@ def world() -> Iterator[World]:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of the whole repository, pinned to the synthetic checkpoints."""
     return clones.template(tmp_path_factory.mktemp("paper"), SCALE, clones.REPOSITORY)
-
-
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that ./checkpoints takes for the environment it has made."""
-    folder = tmp_path_factory.mktemp("venv")
-    for part in Path(sys.prefix).iterdir():
-        if not part.name.startswith("installed"):
-            (folder / part.name).symlink_to(part)
-    for more in ("", "-dev"):
-        shutil.copy(clones.REPOSITORY / f"requirements{more}.txt", folder / f"installed{more}")
-    return folder

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from paper.tests.guide import of_its_files
+from scripts.catalogue import sources
+from scripts.checkout import exports
+from scripts.checkout.clone import Clone
 from tests import pages
 from tests.pages import pattern, shell
 from tests.world.checkpoints import files
@@ -17,8 +21,6 @@ from tests.world.clones import REPOSITORY, TestClone
 from tests.world.teams import SAM, SCALE, URL, Team, fill, place, spoiled
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.world import World
     from tests.world.bucket import Bucket
 
@@ -28,6 +30,7 @@ KEPT = [  # what Magic Leap's licence keeps back
     f"models/superglue_ckpts/{name}.pth"
     for name in ("superglue_indoor", "superglue_outdoor", "superpoint_v1")
 ]
+THINGS = "models/raft_ckpts/raft-things.pth"
 PAGE = pages.text("docs/team.md")
 SECTIONS = pages.sections(PAGE)
 PUBLIC = "https://storage.googleapis.com/lab/checkpoints"
@@ -213,7 +216,7 @@ def test_other_projects_get_import_and_link(team: Team, bucket: Bucket, tmp_path
 def test_a_program_gets_a_family(team: Team, bucket: Bucket, tmp_path: Path) -> None:
     """The Python example of the page, unchanged."""
     owner = shared(team, bucket)
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (example,) = pages.blocks(SECTIONS["In other projects"], "python")
 
     done = TestClone(tmp_path, team.env).run(
         sys.executable, "-c", example.replace("ADDRESS", f"file://{owner.root}")
@@ -223,10 +226,52 @@ def test_a_program_gets_a_family(team: Team, bucket: Bucket, tmp_path: Path) -> 
     assert len(list((tmp_path / "raft_ckpts").iterdir())) == 5
 
 
+def printed_into_files(clone: TestClone, pair: tuple[str, list[str]]) -> None:
+    """Run a command of the page that the launcher would start, in a shell."""
+    run(clone, (pair[0].replace("./checkpoints", "python -m scripts"), pair[1]))
+
+
+def test_tools_without_dvc_read_the_lists(clone: TestClone) -> None:
+    """The commands of the page: the hashes of all files are right, and aria2c keeps these."""
+    for path, data in FILES.items():
+        (clone.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone.root / path).write_bytes(data)
+    sums, check, listed, download = commands("Without DVC")
+
+    printed_into_files(clone, sums)
+    run(clone, check)
+    printed_into_files(clone, listed)
+    if shutil.which("aria2c"):
+        settings = Path(clone.env["HOME"]) / ".aria2/aria2.conf"
+        settings.parent.mkdir()
+        settings.write_text(f"ca-certificate={clone.env['SSL_CERT_FILE']}\n")
+        run(clone, (download[0], ["(OK):download completed."]))
+
+    assert clone.read("models.md5").count(b"\n") == len(FILES)
+    assert clone.tree() == FILES
+
+
+def test_a_program_without_dvc_gets_a_file(
+    clone: TestClone, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example for pooch, unchanged: from a mirror, as the publisher has an archive."""
+    (example,) = pages.blocks(SECTIONS["Without DVC"], "python")
+    (mirror, *_) = (m for m in sources.read(clone.root / "sources", "raft").mirrors
+                    if m.member == "models/raft-things.pth")  # fmt: skip
+    world.publish(mirror.url, FILES[THINGS])
+    listed = exports.render(Clone.at(clone.root), [THINGS], "pooch").text
+    (tmp_path / "registry.txt").write_text(listed)
+    monkeypatch.chdir(tmp_path)
+
+    exec(example)  # noqa: S102 - three lines of our own page
+
+    assert TestClone(tmp_path, {}).tree() == {THINGS: FILES[THINGS]}
+
+
 def test_no_section_is_left_untested() -> None:
     """A new section needs its own test here."""
     assert list(SECTIONS) == [
         "Four commands with a bucket", "Who may do what", "Is everything there?",
         "Readers without an account", "One cache for a cluster", "Without a network",
-        "In other projects",
+        "In other projects", "Without DVC",
     ]  # fmt: skip

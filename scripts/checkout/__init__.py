@@ -11,6 +11,7 @@ catalogue that was cut short, before the catalogue is read.
 
 `state` models where each file is and how big; `plan` and `overview` show it. `rows` adds all that a
 list or a page shows of a file; `table` draws the list, and `page` makes the page. `looks` and
-`served` remember what publishers answered. `consumers` lets other checkouts use the tree. `tidy`
-and `unwanted` make room, and `doctor` runs the `checks`, which change nothing.
+`served` remember what publishers answered. `exports` writes the catalogue for other tools.
+`consumers` lets other checkouts use the tree. `tidy` and `unwanted` make room, and `doctor` runs
+the `checks`, which change nothing.
 """

@@ -22,7 +22,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _FOLDERS = ("scripts", "paper")  # of commands: this machinery's, and this paper's own
 # In the order in which a newcomer meets them. Commands that are not named here are shown apart.
 _ORDER = (
-    *("fetch", "list", "page", "link", "verify", "upstream", "scan", "bom", "team"),
+    *("fetch", "list", "page", "link", "verify", "upstream", "scan", "bom", "export", "team"),
     *("import-url", "repin", "remove", "seal", "tidy", "doctor", "completion"),
     *("new", "update-machinery"),
 )

@@ -34,7 +34,7 @@ def test_a_word_names_a_command(clone: TestClone, capsys: Capture) -> None:
         with pytest.raises(SystemExit) as caught:
             dispatch.main([name])
         assert caught.value.code == 2
-    assert "import_url: error: the following arguments are required" in capsys.readouterr().err
+    assert "import_url: error: give URL and models/PATH, or --from LIST" in capsys.readouterr().err
 
 
 def test_no_other_command_is_imported(clone: TestClone) -> None:

@@ -49,6 +49,7 @@ def test_a_new_repository_has_one_commit_and_an_empty_catalogue(started: Path) -
     assert git(started, "status", "--porcelain") == ""
     assert git(started, "log", "--format=%s") == "Start A new paper: é"
     assert (started / "README.md").read_text().startswith("# A new paper: é\n")
+    assert (started / "paper/__init__.py").exists()  # without it mypy fails
     assert "url = ../../started.team\n" in (started / ".dvc/config").read_text()
     assert not [*started.parent.glob(".*")]
 
