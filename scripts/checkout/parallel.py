@@ -12,7 +12,7 @@ from scripts.catalogue import sources, urls
 from scripts.checkout.leftovers import drop_links
 from scripts.checkout.obtain import obtain
 from scripts.checkout.workspace import report
-from scripts.console.errors import CheckpointError
+from scripts.console.errors import CheckpointError, StoppedError
 from scripts.console.progress import Bar
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _ENTRIES = 4  # in parallel: enough for every core to hash, and for several hosts
 _POLL = 0.2  # seconds; the longest delay of Ctrl-C
+_STOPPED = "stopped; partial downloads are kept: run the same command again, it resumes"
 
 
 def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = False) -> list[Outcome]:
@@ -37,16 +38,17 @@ def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = Fals
     drop_links(clone, entries)
     outcomes: list[Outcome] = []
     errors: list[CheckpointError] = []
-    for result in _all_results(clone, entries, silent=silent):
-        if isinstance(result, CheckpointError):
-            errors.append(result)
-        elif isinstance(result, BaseException):
-            raise result
-        else:
+    try:
+        for result in _all_results(clone, entries, silent=silent):
+            if isinstance(result, CheckpointError):
+                errors.append(result)
+                continue
             outcomes += result
             for outcome in [] if silent else result:
                 if outcome.is_news or len(entries) == 1:  # many are counted at the end
                     report(outcome)
+    except KeyboardInterrupt:
+        raise StoppedError(_STOPPED) from None
     if errors:
         lines = [line for error in errors for line in str(error).splitlines()]
         raise CheckpointError(f"{len(errors)} of {len(entries)} not downloaded", *lines)
@@ -55,7 +57,7 @@ def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = Fals
 
 def _all_results(
     clone: Clone, entries: Sequence[Published], *, silent: bool
-) -> Iterable[list[Outcome] | BaseException]:
+) -> Iterable[list[Outcome] | CheckpointError]:
     if len(entries) > 1:
         from scripts.checkout import plan  # noqa: PLC0415 - a stage, of one entry, needs none
 
@@ -68,7 +70,7 @@ def _all_results(
 
 def _results(
     clone: Clone, entries: Sequence[Published], planned: Plan, total: Bar
-) -> Iterator[list[Outcome] | BaseException]:
+) -> Iterator[list[Outcome] | CheckpointError]:
     """Yield the outcomes or the error of each entry, in the order in which they end.
 
     The threads are daemons: a command that is stopped does not wait for them.
@@ -90,7 +92,10 @@ def _results(
         while left:
             # With a timeout, as an endless wait would delay a Ctrl-C that comes just before it.
             with suppress(queue.Empty):
-                yield (result := done.get(timeout=_POLL))
+                result = done.get(timeout=_POLL)
+                if not isinstance(result, (list, CheckpointError)):
+                    raise result
+                yield result
                 left -= 1
                 bar.file_done(len(result) if isinstance(result, list) else 0)
 

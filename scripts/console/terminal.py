@@ -24,6 +24,13 @@ def can_draw(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
 
 
+def clear_line(stream: TextIO | None) -> None:
+    """Remove the `^C` that a terminal has echoed."""
+    with suppress(OSError, ValueError):
+        if stream and can_draw(stream):
+            stream.write(f"\r{_EMPTY}")
+
+
 class Screen:
     """The block of lines that stands last on a terminal.
 

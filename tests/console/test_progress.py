@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts.console import command as commands
 from scripts.console import progress
+from scripts.console.command import command
 from scripts.console.progress import Bar, duration, human, shortened
 from tests.console.screens import Screen, terminal
 
@@ -30,7 +32,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     with terminal() as opened:
         # Not in `sys` itself, where pytest sets its own before each test.
         both = SimpleNamespace(stderr=opened.stream, stdout=opened.stream)
-        monkeypatch.setattr(progress, "sys", both)
+        for module in (progress, commands):
+            monkeypatch.setattr(module, "sys", both)
         yield opened
 
 
@@ -278,6 +281,18 @@ def test_a_stopped_command_leaves_one_line(screen: Screen) -> None:
     progress.note("error: stopped")
 
     assert screen.read() == "error: stopped\n"
+
+
+def test_where_no_bar_is_drawn_ctrl_c_leaves_one_line_too(screen: Screen) -> None:
+    """What was asked, and what the terminal echoes, go."""
+
+    @command
+    def main(_: list[str] | None) -> None:
+        screen.stream.write("Remove 3 files, 1.2 GB of begun downloads? [y/N] ^C")
+        raise KeyboardInterrupt
+
+    assert main([]) == 130
+    assert screen.read() == "error: stopped; run the same command again\n"
 
 
 def test_messages_are_printed_above_the_bars(screen: Screen) -> None:
