@@ -83,8 +83,7 @@ def _results(
             while True:
                 done.put(_attempt(clone, waiting.popleft(), bar))
 
-    whole = planned.whole
-    total.expect(whole.size, len(planned.files), estimated=whole.estimated)
+    total.expect(planned.sizes, len(planned.files), estimated=planned.whole.estimated)
     with total as bar:
         for _ in range(min(_ENTRIES, len(entries))):
             threading.Thread(target=work, daemon=True).start()
@@ -105,6 +104,8 @@ def _attempt(clone: Clone, entry: Published, bar: Bar) -> list[Outcome] | BaseEx
         return obtain(clone, entry, within=bar)
     except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
         return error
+    finally:
+        bar.settle(entry.name)
 
 
 def _interleaved(clone: Clone, entries: Sequence[Published]) -> list[Published]:

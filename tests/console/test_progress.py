@@ -158,7 +158,7 @@ def test_lines_have_true_totals(capsys: Capture, monkeypatch: pytest.MonkeyPatch
     """Of all files, before the first of them has begun; an estimate is marked."""
     clock = Clock(monkeypatch)
     with Bar("all") as outer:
-        outer.expect(9_990_000_000, 25, estimated=True)
+        outer.expect({"one": 1_000_000_000, "rest": 8_990_000_000}, 25, estimated=True)
         with Bar("one", within=outer) as one:
             one.start(1_000_000_000, 0)
             clock.now += 10
@@ -191,7 +191,7 @@ def test_a_terminal_shows_everything(screen: Screen, monkeypatch: pytest.MonkeyP
     """One line for all, one for each file that is under way; nothing stays at the end."""
     clock = Clock(monkeypatch)
     with Bar("all") as outer:
-        outer.expect(400, 25, estimated=False)
+        outer.expect({"sam_vit_h": 200, "raft": 200}, 25, estimated=False)
         outer.file_done(7)
         outer.show()
         assert "0%  7/25  0 B of 400 B" in screen.read()
@@ -221,7 +221,7 @@ def test_a_percentage_never_falls(screen: Screen) -> None:
     """A source starts again, a file turns out larger, a wrong one is dropped."""
     seen = []
     with Bar("all") as outer:
-        outer.expect(100, 2, estimated=True)
+        outer.expect({"one": 50, "two": 50}, 2, estimated=True)
 
         def look() -> None:
             outer.show()
@@ -240,7 +240,102 @@ def test_a_percentage_never_falls(screen: Screen) -> None:
             raise ValueError
         look()
 
-    assert seen == [0, 40, 40, 50, 50, 99, 99, 99]
+    assert seen == [0, 40, 40, 50, 50, 90, 99, 99]
+
+
+def test_only_files_that_are_done_make_100_percent() -> None:
+    """The last bytes are there before they are verified, even if the total was exact."""
+    outer = Bar("all", quiet=True)
+    outer.expect({"one": 60, "two": 40}, 2, estimated=False)
+    seen = []
+    for name, size in (("one", 60), ("two", 40)):
+        with Bar(name, within=outer) as inner:
+            inner.start(size, 0)
+            inner.advance(size)
+        seen.append(outer.percent)
+        outer.file_done()
+        seen.append(outer.percent)
+
+    assert seen == [60, 60, 99, 100]
+
+
+def left(bar: Bar, capsys: Capture) -> str:
+    """Return what a line says of the total and of the time left."""
+    bar.show()
+    return ", ".join(re.findall(r"of ~?\S+ \S+(?=,)|~?\d+ s left", capsys.readouterr().err))
+
+
+def test_the_time_left_follows_what_sources_announce(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is larger than its estimate, or sent without a size; another one is smaller."""
+    clock = Clock(monkeypatch)
+    outer = Bar("all", quiet=True)
+    outer.expect({"large": 100, "endless": 100, "small": 800, "failed": 1000}, 4, estimated=True)
+    with Bar("large", within=outer) as large, Bar("endless", within=outer) as endless:
+        large.start(500, 0)
+        endless.start(None, 0)
+        clock.now += 10
+        large.advance(400)
+        first = left(outer, capsys)
+        endless.advance(200)
+        second = left(outer, capsys)
+        outer.settle("failed")
+        third = left(outer, capsys)
+        large.advance(100)
+    for name in ("large", "endless"):
+        outer.settle(name)
+    with Bar("small", within=outer) as small:
+        small.start(300, 0)
+        small.advance(300)
+    outer.settle("small")
+
+    assert first == "of ~2.4 kB, ~50 s left"
+    assert second == "of ~2.5 kB, ~32 s left"
+    assert third == "of ~1.5 kB, ~15 s left"
+    assert left(outer, capsys) == "of ~1.0 kB"
+
+
+def test_of_what_nobody_has_announced_no_time_is_told(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor a percentage: all that is known has arrived."""
+    clock = Clock(monkeypatch)
+    outer = Bar("all", quiet=True)
+    outer.expect({}, 2, estimated=True)
+    with Bar("one", within=outer) as one:
+        one.start(None, 0)
+        clock.now += 10
+        one.advance(100)
+        outer.show()
+
+    assert capsys.readouterr().err == "all: 0/2, 100 B, 10 B/s\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "shown"),
+    [
+        (125, "80%  25/125  800.0 MB/s  ~41 min 15 s"),
+        (0, "samh…it_h  80%  800.0 MB/s  41 min 15 s"),
+    ],
+)
+def test_40_columns_have_what_one_waits_for(
+    files: int, shown: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Share, files, rate and time left; the bytes go first, and a name is shortened."""
+    clock, size = Clock(monkeypatch), 9_900_000_000_000
+    screen.resize(40)
+    with Bar("samhq_vit_h") as outer:
+        if files:
+            outer.expect({"one": size}, files, estimated=True)
+            outer.file_done(25)
+        with Bar("one", within=outer) if files else outer as one:
+            one.start(size, size * 4 // 5 - 8_000_000_000)
+            clock.now += 10
+            one.advance(8_000_000_000)
+            outer.show()
+
+            assert screen.read().splitlines()[0] == shown
 
 
 @pytest.mark.parametrize("columns", [40, 23, 12, 4])
@@ -248,7 +343,7 @@ def test_a_resize_leaves_nothing_behind(columns: int, screen: Screen) -> None:
     """The lines fit again, whatever the width."""
     with Bar("all") as outer, Bar("tapnet_checkpoint_wo_optstate", within=outer) as inner:
         progress.note("before")
-        outer.expect(9_990_000_000, 25, estimated=False)
+        outer.expect({"all": 9_990_000_000}, 25, estimated=False)
         inner.start(1_000_000_000, 0)
         inner.advance(400_000_000)
         outer.show()
