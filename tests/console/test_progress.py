@@ -403,23 +403,14 @@ def test_messages_are_printed_above_the_bars(screen: Screen) -> None:
     assert screen.read() == "a word\na result\n"
 
 
-def test_without_colours_a_bar_has_none(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    """NO_COLOR leaves the lines."""
-    monkeypatch.setenv("NO_COLOR", "1")
-    with Bar("name") as bar:
-        bar.start(100, 50)
-        bar.show()
-        assert "━━" in screen.read()
-
-    assert not re.search(r"\x1b\[[0-9;]*m", screen.raw)
-
-
-@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
-def test_where_the_cursor_stands_still_lines_are_printed(
-    term: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "value"), [("TERM", "dumb"), ("TERM", "unknown"), ("TERM", ""), ("NO_COLOR", "1")]
+)
+def test_where_nothing_may_be_drawn_lines_are_printed(
+    name: str, value: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As without a terminal."""
-    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv(name, value)
     with Bar("name") as bar:
         bar.start(100, 50)
         bar.show()
