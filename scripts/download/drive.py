@@ -11,11 +11,12 @@ import gdown
 import requests
 from gdown.exceptions import DownloadError, FileURLRetrievalError
 
-from scripts.console.errors import SourceError
+from scripts.console.errors import SourceError, TransientError
 from scripts.download import partial
 from scripts.download.addresses import DRIVE
 from scripts.download.connections import Connections, GuardedSession, authorities
 from scripts.download.failures import cause, http_errors, status
+from scripts.download.retries import Retries
 from scripts.files import digests
 from scripts.files.disk import check_room, disk_error, disk_errors
 
@@ -73,7 +74,8 @@ class _Progress:
         self._patience = max(network.window, network.timeout, _CHUNK / rate) if rate else None
         self._moved, self._ended = threading.Event(), False
         self.connections: list[Connections] = []
-        self.stalled = ""
+        self.stalled, self._stop = "", threading.Event()
+        self.retries = Retries(network, lambda: max(self._seen, 0), self._stop)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._watch, daemon=True).start()
@@ -89,6 +91,7 @@ class _Progress:
                 return
             self._moved.clear()
         self.stalled = f"{DRIVE}: sent less than {_CHUNK:,} bytes in {self._patience:,.0f} s"
+        self._stop.set()
         for opened in self.connections:
             opened.abort()
 
@@ -122,11 +125,37 @@ def _discard(paths: list[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
+class _Session(GuardedSession):
+    """A session that tries again by itself where there is no connection.
+
+    gdown would do so for a minute, even without a network.
+    """
+
+    def __init__(self, retries: Retries) -> None:
+        super().__init__(f"https://{DRIVE}/")
+        self._retries = retries
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as in requests
+        """Send a request; raise SourceError once no retry is left."""
+        while True:
+            try:
+                return super().send(request, **kwargs)
+            except requests.exceptions.ConnectionError as error:  # noqa: PERF203 - a wait follows
+                self._wait(error)
+
+    def _wait(self, error: requests.exceptions.ConnectionError) -> None:
+        try:
+            with http_errors(DRIVE):
+                raise error
+        except TransientError as failed:
+            self._retries.spend(failed)
+
+
 def _session(*, user_agent: str, **_: Any) -> tuple[requests.Session, str]:  # noqa: ANN401
     """Return what gdown's own function of this kind returns: a session, and no file of cookies."""
-    session = GuardedSession(f"https://{DRIVE}/")
     connections = Connections(1)
     progress = _PROGRESS.get()
+    session = _Session(progress.retries)
     connections.public = progress.unpinned
     progress.connections.append(connections)
     session.mount("https://", connections)
