@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import documents, lock
+from scripts.checkout import served
 from scripts.checkout.journal import prune
 from scripts.checkout.leftovers import drop_begun
 from scripts.checkout.local import reuse_local
@@ -40,6 +41,7 @@ def remove(change: Change, entry: Published) -> None:
         write(lock.render(clone.root))
         _take_out(clone, entry.files)
         drop_begun(clone, entry, entry.name, more=[f"{entry.name}.new"])
+        served.forget(clone, entry.name)
 
 
 def _without(root: Path, catalogue: Catalogue, entry: Published) -> dict[str, str]:
