@@ -56,7 +56,7 @@ def keep_or_undo(root: Path, title: str, *, added: str = "") -> str:
     `added` is the path of a new file: git and DVC leave a new source and empty folders behind.
     """
     names = " ".join(_CATALOGUE)
-    undo = [f"git checkout -- {names}", "dvc checkout --allow-missing"]
+    undo = [f"git checkout -- {names}", "./checkpoints dvc checkout --allow-missing"]
     if added:
         undo.insert(1, "git clean -fq -- sources")
     if added and len(list((root / added).parent.iterdir())) == 1:

@@ -69,8 +69,9 @@ def _repin(clone: Clone, entry: Published, own: Path | None, *, accept: bool) ->
         with transaction.alone(clone.root) as change:
             _accept(change, entry, new, head)
             drop_begun(clone, entry, f"{entry.name}.new")
-            yield f"{entry.name}: repinned. Check `git diff`, then commit and `dvc push`;"
-            yield "or undo it: git checkout . && dvc checkout"
+            yield f"{entry.name}: repinned."
+            yield "Next: check `git diff`, then commit and `./checkpoints dvc push`;"
+            yield "or undo it: git checkout . && ./checkpoints dvc checkout"
 
 
 def _changed(clone: Clone, new: Release) -> dict[Checkpoint, Digest]:

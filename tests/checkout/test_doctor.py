@@ -86,7 +86,7 @@ def test_a_new_clone_is_well(clone: TestClone, world: World, capsys: Capture) ->
     assert [line.split()[:2] for line in told] == [["ok", name] for name in CHECKS]
     assert f"0 of {len(files(10_000))} in place" in done.out
     assert f"have all {len(Clone.at(clone.root).catalogue.published)} files" in done.out
-    assert "does not exist yet; the first `dvc push` makes it" in done.out
+    assert "does not exist yet; the first `./checkpoints dvc push` makes it" in done.out
     assert world.proxy in done.out
     assert {request.method for request in world.requests} <= {"HEAD", "GET"}
     assert world.served() < 100_000
