@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue import sources, urls
 from scripts.checkout.leftovers import drop_links
-from scripts.checkout.obtain import obtain
+from scripts.checkout.obtain import AS_BEFORE, NoSourceError, obtain
 from scripts.checkout.workspace import report
 from scripts.console.errors import CheckpointError, StoppedError
 from scripts.console.progress import Bar
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 _ENTRIES = 4  # in parallel: enough for every core to hash, and for several hosts
 _POLL = 0.2  # seconds; the longest delay of Ctrl-C
+_NEXT = (
+    "models/ and the cache have verified files alone.",
+    "Next: run the same command again, it resumes; or, if you have a file from elsewhere, put it",
+    "at its path, which `./checkpoints list` shows: it is checked and kept.",
+)
 _STOPPED = "stopped; partial downloads are kept: run the same command again, it resumes"
 
 
@@ -50,9 +55,20 @@ def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = Fals
     except KeyboardInterrupt:
         raise StoppedError(_STOPPED) from None
     if errors:
-        lines = [line for error in errors for line in str(error).splitlines()]
-        raise CheckpointError(f"{len(errors)} of {len(entries)} not downloaded", *lines)
+        what = f"{len(errors)} of {len(entries)} not downloaded"
+        raise CheckpointError(what, *_shown(errors))
     return outcomes
+
+
+def _shown(errors: Sequence[CheckpointError]) -> Iterator[str]:
+    """Yield the lines of all errors; a next step that several share comes once, at the end."""
+    alike = [error for error in errors if isinstance(error, NoSourceError)]
+    for error in errors:
+        own = [line for line in error.facts if line != f"{AS_BEFORE}."]
+        short = CheckpointError(error.what, *own) if alike[1:] and error in alike else error
+        yield from str(short).splitlines()
+    if alike[1:]:
+        yield from _NEXT
 
 
 def _all_results(

@@ -74,7 +74,7 @@ def test_hosts_alternate(clone: TestClone) -> None:
 def test_failures_are_one_message_after_the_others_are_fetched(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Each failure is shown with its details."""
+    """Each is shown with its reason; what to do comes once, at the end."""
     world.fault("*sam_vit_b*", Fault.status(404))
     world.fault("*sam_vit_l*", Fault.corrupt())
 
@@ -86,6 +86,8 @@ def test_failures_are_one_message_after_the_others_are_fetched(
     assert said.startswith("error: 2 of 3 not downloaded\n")
     assert "sam_vit_b: dl.fbaipublicfiles.com: 404" in said
     assert "sam_vit_l: bytes from dl.fbaipublicfiles.com do not match the pin" in said
+    assert said.endswith("`./checkpoints list` shows: it is checked and kept.\n")
+    assert (said.count("Next: "), said.count("as they were")) == (1, 0)
 
 
 def test_a_bug_is_not_hidden(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:
