@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None) -> None:
         say(closing(clone.root, outcomes, time.monotonic() - began))
     if first_use:
         stages = " ".join(entry.stage for entry in clone.catalogue.find(first_use))
-        note(f"Next: `dvc commit --force {stages}` pins what was trusted, then")
+        note(f"Next: `./checkpoints dvc commit --force {stages}` pins what was trusted, then")
         note("`./checkpoints seal`.")
 
 

@@ -94,7 +94,7 @@ def _screened(clone: Clone, files: list[str], *, named: bool) -> Iterator[tuple[
         raise CheckpointError(
             f"{len(missing)} of {len(files)} files are missing",
             *(f"missing  {file}" for file in missing),
-            "Next: download them with `dvc pull` or `dvc repro`, then scan again.",
+            "Next: `./checkpoints fetch`, or `./checkpoints dvc pull`; then scan again.",
         )
     for file in files:
         if file not in missing:

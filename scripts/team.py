@@ -83,10 +83,11 @@ def _next(seen: Survey, kept: set[str], stages: Mapping[str, str]) -> Iterator[s
     """Yield the next steps for missing and damaged files."""
     if theirs := [item.path for item in seen.broken if item.path in kept]:
         yield f"{len(theirs)} of them may not be redistributed; download them from their publisher:"
-        yield f"  dvc repro {' '.join(dict.fromkeys(stages[path] for path in theirs))}"
+        needed = " ".join(dict.fromkeys(stages[path] for path in theirs))
+        yield f"  ./checkpoints dvc repro {needed}"
     if any(item.state == "missing" and item.path not in kept for item in seen.broken):
-        yield f"Next: `dvc push -r {seen.remote}` in a clone that has the missing files; or"
-        yield "download them from the publishers: `dvc repro models.dvc`."
+        yield f"Next: `./checkpoints dvc push -r {seen.remote}` in a clone that has them;"
+        yield "or download them from the publishers: `./checkpoints fetch complete`."
     if damaged := [item.path for item in seen.broken if item.state == "damaged"]:
         more = f" and {len(damaged) - 1} more" if damaged[1:] else ""
         yield f"{seen.url} has other bytes than the pinned ones for: {damaged[0]}{more}"

@@ -175,7 +175,8 @@ def _refuse_last(kept: Sequence[Unwanted]) -> None:
         raise CheckpointError(
             f"not removed, as no other source has it: {' '.join(each.entry.name for each in kept)}",
             "The team's remote, mirrors and the publisher were asked.",
-            "Next: `dvc push` keeps a copy in the team's remote. Or, to remove it: --last-copy",
+            "Next: `./checkpoints dvc push` keeps a copy in the team's remote.",
+            "Or, to remove it: --last-copy",
         )
 
 

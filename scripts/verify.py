@@ -96,7 +96,7 @@ def _show(clone: Clone, found: Sequence[Finding]) -> None:
     counts = Counter(states(found).values())
     say(", ".join(f"{counts[state]} {state}" for state in GRAVEST[::-1] if counts[state]))
     if counts[MISSING]:
-        say("Missing files are downloaded by `./checkpoints fetch` or `dvc pull`.")
+        say("Missing files are downloaded by `./checkpoints fetch` or `./checkpoints dvc pull`.")
 
 
 def _rows(clone: Clone, found: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -174,7 +174,7 @@ def test_an_unknown_name_is_a_usage_error(clone: TestClone, world: World, capsys
 def test_ctrl_c_is_one_message(
     clone: TestClone, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 130, what is kept, and what to run next."""
+    """Exit code 130; one line says what is kept, and what to run next."""
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -182,7 +182,8 @@ def test_ctrl_c_is_one_message(
     monkeypatch.setattr(transfer, "download", interrupted)
 
     assert fetch.main(["sam_vit_b"]) == 130
-    assert capsys.readouterr().err.startswith("error: stopped\n")
+    said = "stopped; partial downloads are kept: run the same command again, it resumes"
+    assert capsys.readouterr().err == f"error: {said}\n"
     assert clone.tree() == {}
 
 

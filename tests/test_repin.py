@@ -463,7 +463,7 @@ def test_help_teaches_how_to_undo(capsys: Capture) -> None:
         repin.main(["--help"])
 
     printed = capsys.readouterr().out
-    assert "git checkout . && dvc checkout" in printed
+    assert "git checkout . && ./checkpoints dvc checkout" in printed
     assert "Without --accept no file of the repository is changed" in printed
 
 

@@ -96,8 +96,8 @@ def test_what_is_missing_comes_with_the_next_step(local: TestClone) -> None:
 
     assert (told.returncode, f"missing  {SAM}" in told.stdout) == (1, True)
     assert told.stderr.startswith("error: team: a pull would lack 1 of 16 files\n")
-    assert "`dvc push -r team`" in told.stderr
-    assert "`dvc repro models.dvc`" in told.stderr
+    assert "`./checkpoints dvc push -r team`" in told.stderr
+    assert "`./checkpoints fetch complete`" in told.stderr
 
 
 def test_a_remote_nobody_may_write_is_said(local: TestClone) -> None:
@@ -312,7 +312,7 @@ def test_without_a_network_check_says_so(team: Team, monkeypatch: pytest.MonkeyP
 
     assert done.returncode == 2
     assert "no connection to" in done.stderr
-    assert "dvc checkout" in done.stderr
+    assert "`./checkpoints dvc checkout`" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def test_a_fresh_clone_misses_everything_but_the_folder(
 
     err = capsys.readouterr().err
     assert (code, err.count("\n  missing  models/")) == (1, 16)
-    assert "dvc repro models.dvc" in err
+    assert "`./checkpoints fetch complete`, or `./checkpoints dvc pull`" in err
     assert not (clone.root / "models").exists()
 
 

@@ -17,7 +17,7 @@ from scripts.download import headers
 from tests.download import transfers
 from tests.download.transfers import HOST, NAME, PATH, URL, md5, pin
 from tests.world import Fault
-from tests.world.checkpoints import ARCHIVES, FBAI, HQ_67AB, PAPER, TAPNET, files
+from tests.world.checkpoints import ARCHIVES, DRIVE, FBAI, HQ_67AB, PAPER, TAPNET, files
 
 if TYPE_CHECKING:
     from tests.world import Request, World
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FILES = files(10_000)
 BUCKET = f"{TAPNET}/checkpoint.npy"
 TAPIR = "tapnet_checkpoint"
+WO_OPTSTATE = "models/tapnet_ckpts/open_source_ckpt/checkpoint_wo_optstate.npy"
 PROVEN = {
     "sam_hq_vit_h", "sam_mobile_vit_t", TAPIR, "superglue_outdoor", "superpoint_v1", "raft",
 }  # fmt: skip
@@ -114,6 +115,22 @@ def test_a_verified_download_is_something_to_compare_with(
     assert clone.run("git", "status", "--short").stdout == before
 
 
+def test_whoever_has_fetched_everything_can_compare_everything(
+    clone: TestClone, world: World, capsys: Capture
+) -> None:
+    """From ranges, from an archive, and from Google Drive, which gdown reads in one stream."""
+    assert (fetch.main(["complete"]), len(clone.tree())) == (0, len(FILES))
+    same = look(capsys)
+    world.publish(DRIVE, FILES[WO_OPTSTATE][:-1] + b"?")
+    later = look(capsys)
+
+    assert (same.code, set(same.states.values())) == (0, {"same", "unchanged"})
+    assert (later.code, later.states) == (
+        1,
+        same.states | {"tapnet_checkpoint_wo_optstate": "changed"},
+    )
+
+
 def test_another_size_than_the_downloaded_is_a_change(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
@@ -144,10 +161,11 @@ def test_a_download_that_is_no_longer_pinned_proves_nothing(
 
 
 def test_a_download_that_noted_no_etag_is_not_called_none(
-    clone: TestClone, capsys: Capture
+    clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """One from Google Drive: neither reason nor advice says that the file was never downloaded."""
+    """Neither reason nor advice says that the file was never downloaded."""
     name = "tapnet_checkpoint_wo_optstate"
+    world.fault("*", Fault.without("ETag", "Last-Modified"))
     assert fetch.main([name]) == 0
 
     seen = look(capsys, name)

@@ -82,7 +82,7 @@ def _clean_file(path: Path) -> bytes:
     if not is_file(path):
         with disk_errors(path):
             what = special(path)
-        step = "Next: move it away." if what else f"Next: dvc repro fetch@{INPUT}"
+        step = "Next: move it away." if what else f"Next: ./checkpoints dvc repro fetch@{INPUT}"
         raise CheckpointError(f"{path} is {what or 'missing'}", step)
     try:
         with disk_errors(path):

@@ -476,7 +476,10 @@ def test_a_missing_input_is_an_error(
     code = clean_tapnet.main(words)
 
     assert code == 1
-    assert "is missing\n  Next: dvc repro fetch@tapnet_checkpoint" in capsys.readouterr().err
+    assert (
+        "is missing\n  Next: ./checkpoints dvc repro fetch@tapnet_checkpoint"
+        in capsys.readouterr().err
+    )
     assert clone.tree() == {}
 
 

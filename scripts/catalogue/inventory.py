@@ -55,7 +55,7 @@ def check(root: Path, holds: Catalogue) -> None:
         *(f"missing  {path}" for path in missing),
         "The lock and the seal are as they were.",
         "Next: move stray files out of models/ (some loaders take the highest step they find",
-        "there); download missing ones with `dvc repro models.dvc` or `dvc pull`.",
+        "there); then `./checkpoints fetch complete`, or `./checkpoints dvc pull`.",
     )
 
 

@@ -64,7 +64,7 @@ def unknown(
         f"unknown {what}{'s' * (len(asked) > 1)}: {', '.join(asked)}",
         *lines,
         "Nothing was fetched or changed.",
-        f"Next: use the right {what}; params.yaml lists them all.",
+        f"Next: use the right {what}; `./checkpoints list` shows them all.",
     )
 
 

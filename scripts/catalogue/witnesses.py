@@ -35,7 +35,7 @@ _RESTORE = ("Next: `git checkout dvc.lock`: the last commit has these pins.",)
 _FIRST_USE = (
     "Next: `./checkpoints import-url` adds a new file with its pin. To trust the publisher of",
     "an entry that has none: `./checkpoints fetch --trust-first-use NAME`, then",
-    "`dvc commit --force STAGE` and `./checkpoints seal`.",
+    "`./checkpoints dvc commit --force STAGE` and `./checkpoints seal`.",
 )
 
 

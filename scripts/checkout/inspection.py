@@ -116,8 +116,8 @@ def _read(sizes: dict[Path, int]) -> dict[Path, Digest | OSError]:
         try:
             return dict(zip(paths, pool.map(lambda p: _hash(p, bar, over), paths), strict=True))
         except KeyboardInterrupt:
-            unread = "Not every byte was read, so there is no result."
-            raise StoppedError("stopped", unread) from None
+            what = "stopped; not every byte was read, so there is no result"
+            raise StoppedError(what) from None
         finally:
             over.set()
             pool.shutdown(cancel_futures=True)

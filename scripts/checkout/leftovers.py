@@ -86,7 +86,7 @@ def drop_links(clone: Clone, obtained: Iterable[Published] = ()) -> None:
         if _drop_link(clone, entry, file)
     }
     if names := [name for name in lost if name not in {entry.name for entry in obtained}]:
-        note(f"Next: `dvc pull`, or `./checkpoints fetch {' '.join(names)}`")
+        note(f"Next: `./checkpoints dvc pull`, or `./checkpoints fetch {' '.join(names)}`")
 
 
 def _drop_link(clone: Clone, entry: Published, file: Checkpoint) -> bool:

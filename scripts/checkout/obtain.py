@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     Failures = list[tuple[Candidate, CheckpointError]]
 
 
+AS_BEFORE = "models/ and the cache are as they were"
+
+
+class NoSourceError(CheckpointError):
+    """No source has a file; of several files the next step is the same."""
+
+
 def obtain(clone: Clone, entry: Published, *, within: Bar | None = None) -> list[Outcome]:
     """Put every file of an entry in its place; raise CheckpointError.
 
@@ -181,7 +188,7 @@ def _targets(
 
 def _failure(
     clone: Clone, entry: Published, failures: Failures, missing: list[Checkpoint]
-) -> CheckpointError:
+) -> NoSourceError:
     """Return the error a user sees: what was tried, the state of the disk, the next step."""
     errors = dict.fromkeys((who.named(error.what), *error.details) for who, error in failures)
     lines = [line for error in errors for line in error]
@@ -192,11 +199,11 @@ def _failure(
     kept = partial.kept(clone.cache.temporary / f"{key(clone, entry)}.part")
     begun = f"; {kept:,} bytes are kept for the next run" if kept else ""
     again = "run the same command again" + (", it resumes" if kept else "")
-    return CheckpointError(
+    return NoSourceError(
         f"{entry.name}: {lines[0]}",
         *lines[1:],
         *(candidate.alternative for candidate, _ in failures if candidate.alternative),
-        f"models/ and the cache are as they were{begun}.",
+        f"{AS_BEFORE}{begun}.",
         f"Next: {again}; or, if you have the file from elsewhere,",
         f"put it at {', '.join(file.path for file in missing)}: it is checked and kept.",
     )

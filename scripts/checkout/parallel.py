@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue import sources, urls
 from scripts.checkout.leftovers import drop_links
-from scripts.checkout.obtain import obtain
+from scripts.checkout.obtain import AS_BEFORE, NoSourceError, obtain
 from scripts.checkout.workspace import report
-from scripts.console.errors import CheckpointError
+from scripts.console.errors import CheckpointError, StoppedError
 from scripts.console.progress import Bar
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 _ENTRIES = 4  # in parallel: enough for every core to hash, and for several hosts
 _POLL = 0.2  # seconds; the longest delay of Ctrl-C
+_NEXT = (
+    "models/ and the cache have verified files alone.",
+    "Next: run the same command again, it resumes; or, if you have a file from elsewhere, put it",
+    "at its path, which `./checkpoints list` shows: it is checked and kept.",
+)
+_STOPPED = "stopped; partial downloads are kept: run the same command again, it resumes"
 
 
 def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = False) -> list[Outcome]:
@@ -39,18 +45,32 @@ def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = Fals
     drop_links(clone, entries)
     outcomes: list[Outcome] = []
     errors: list[CheckpointError] = []
-    for _, result in results(clone, entries, silent=silent):
-        if isinstance(result, CheckpointError):
-            errors.append(result)
-            continue
-        outcomes += result
-        for outcome in [] if silent else result:
-            if outcome.is_news or len(entries) == 1:  # many are counted at the end
-                report(outcome)
+    try:
+        for _, result in results(clone, entries, silent=silent):
+            if isinstance(result, CheckpointError):
+                errors.append(result)
+                continue
+            outcomes += result
+            for outcome in [] if silent else result:
+                if outcome.is_news or len(entries) == 1:  # many are counted at the end
+                    report(outcome)
+    except KeyboardInterrupt:
+        raise StoppedError(_STOPPED) from None
     if errors:
-        lines = [line for error in errors for line in str(error).splitlines()]
-        raise CheckpointError(f"{len(errors)} of {len(entries)} not downloaded", *lines)
+        what = f"{len(errors)} of {len(entries)} not downloaded"
+        raise CheckpointError(what, *_shown(errors))
     return outcomes
+
+
+def _shown(errors: Sequence[CheckpointError]) -> Iterator[str]:
+    """Yield the lines of all errors; a next step that several share comes once, at the end."""
+    alike = [error for error in errors if isinstance(error, NoSourceError)]
+    for error in errors:
+        own = [line for line in error.facts if line != f"{AS_BEFORE}."]
+        short = CheckpointError(error.what, *own) if alike[1:] and error in alike else error
+        yield from str(short).splitlines()
+    if alike[1:]:
+        yield from _NEXT
 
 
 def results(
@@ -94,8 +114,7 @@ def _results(
                 entry = waiting.popleft()
                 done.put((entry, _attempt(clone, entry, bar)))
 
-    whole = planned.whole
-    total.expect(whole.size, len(planned.files), estimated=whole.estimated)
+    total.expect(planned.sizes, len(planned.files), estimated=planned.whole.estimated)
     with total as bar:
         for _ in range(min(_ENTRIES, len(entries))):
             threading.Thread(target=work, daemon=True).start()
@@ -120,6 +139,9 @@ def _attempt(clone: Clone, entry: Published, bar: Bar | None) -> list[Outcome] |
         return obtain(clone, entry, within=bar)
     except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
         return error
+    finally:
+        if bar:
+            bar.settle(entry.name)
 
 
 def _interleaved(clone: Clone, entries: Sequence[Published]) -> list[Published]:

@@ -7,6 +7,7 @@ is estimated. A plan is no promise: what fails is tried elsewhere, and the pin d
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -76,6 +77,14 @@ class Plan:
     def whole(self) -> Total:
         """What is downloaded, with the bytes that an earlier run has kept."""
         return _summed(self.downloads, (each.size or 0 for each in self.downloads))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What is downloaded of each entry, in bytes, with those that an earlier run has kept."""
+        found = Counter[str]()
+        for each in self.downloads:
+            found[each.entry] += each.size or 0
+        return dict(found)
 
     @property
     def left(self) -> Total:

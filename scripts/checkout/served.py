@@ -59,5 +59,11 @@ def look(clone: Clone, entry: Published, url: str) -> Look | None:
     return None
 
 
+def forget(clone: Clone, name: str) -> None:
+    """Forget what the publisher of an entry served: the entry is gone."""
+    with suppress(OSError):  # nothing is compared with it any more
+        _path(clone, name).unlink()
+
+
 def _path(clone: Clone, name: str) -> Path:
     return clone.root / ".dvc/tmp/served" / f"{name}.json"

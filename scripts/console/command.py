@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.console.errors import CheckpointError, OutputError, StoppedError
 from scripts.console.progress import QUIET, note
 from scripts.console.signals import raised
+from scripts.console.terminal import clear_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,7 @@ def command(body: Callable[[list[str] | None], None]) -> Callable[..., int]:
             try:
                 _run(body, argv)
             except StoppedError as error:
+                clear_line(sys.stderr)
                 note(f"error: {error}")
                 return 128 + received[0] if received else error.exit_code
             except CheckpointError as error:
@@ -56,11 +58,7 @@ def _run(body: Callable[[list[str] | None], None], argv: list[str] | None) -> No
         with _kept(QUIET):
             body(argv)
     except KeyboardInterrupt:
-        raise StoppedError(
-            "stopped",
-            "models/ and the cache have verified files alone; partial downloads are kept.",
-            "Next: run the same command again, it resumes.",
-        ) from None
+        raise StoppedError("stopped; run the same command again") from None
 
 
 @contextmanager

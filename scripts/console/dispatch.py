@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import sys
 from importlib import import_module
 from itertools import chain
@@ -107,8 +108,9 @@ def _help(_: Sequence[str] | None) -> None:
 
 @command
 def _unknown(argv: Sequence[str] | None) -> None:
-    """Say which commands have a similar name."""
+    """Say which commands have a similar name, or what the word may be instead."""
     (word,) = argv or [""]
     near = difflib.get_close_matches(word.replace("_", "-"), names())
-    meant = [f"Did you mean: {', '.join(near)}?"] if near else []
-    raise UsageError(f"there is no command {word}", *meant, "Next: ./checkpoints --help")
+    file = f"If it names files, type: ./checkpoints fetch {shlex.quote(word)}"
+    meant = f"Did you mean: {', '.join(near)}?" if near else file
+    raise UsageError(f"there is no command {word}", meant, "Next: ./checkpoints --help")

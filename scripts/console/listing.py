@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from scripts.console.progress import say
+from scripts.console.terminal import can_draw
 
 _HEADING = r"(?m)^\S.*:$"
 _COMMAND = r"(?m)^  (?:\./checkpoints )?\S+(?: [^ ]+)*(?=  )"
@@ -12,7 +13,7 @@ _COMMAND = r"(?m)^  (?:\./checkpoints )?\S+(?: [^ ]+)*(?=  )"
 
 def show(text: str, *, crop: bool = False) -> None:
     """Print headings and two columns, with `crop` no wider than a terminal; raise OutputError."""
-    if not (sys.stdout and sys.stdout.isatty()):
+    if not (sys.stdout and can_draw(sys.stdout)):
         say(text)
         return
     from rich.console import Console  # noqa: PLC0415 - for a terminal alone
@@ -21,7 +22,6 @@ def show(text: str, *, crop: bool = False) -> None:
     painted = Text(text)
     painted.highlight_regex(_HEADING, "bold")
     painted.highlight_regex(_COMMAND, "cyan")
-    # NO_COLOR and TERM=dumb are respected.
     more = {"no_wrap": True, "overflow": "ellipsis"} if crop else {"soft_wrap": True}
     Console(highlight=False).print(painted, **more)
 

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import AbstractContextManager, suppress
 from math import ceil
 from typing import TYPE_CHECKING, TextIO
@@ -15,6 +15,7 @@ from scripts.console.errors import OutputError
 from scripts.console.terminal import Screen, can_draw
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
     from rich.text import Text
@@ -25,6 +26,9 @@ _REDRAW = 0.2  # seconds
 _MEMORY = 15.0  # seconds over which the rate is taken
 _CELLS = 30  # of a bar, at most
 _SHORTEST = 8  # columns of a name, or of a bar
+_NARROW = 60  # columns; in fewer the time left is a time alone
+# What fits first.
+_IMPORTANT = ("share", "files", "left", "rate", "bytes")
 _ROWS = 4  # files that are shown one by one
 _WRITING = threading.RLock()  # held while the terminal is written to
 _BARS: list[Bar] = []  # that are drawn now
@@ -88,7 +92,8 @@ class Bar(AbstractContextManager["Bar"]):
     """The progress of one file, or of all files `within` one bar; threads may advance it.
 
     `quiet` shows nothing. Only the outermost bar draws, or prints lines. Its percentage never
-    falls: a source may start again, and a size may be an estimate.
+    falls: a source may start again, and a size may be an estimate. It is 100 when all files are
+    done.
     """
 
     def __init__(self, name: str, *, quiet: bool = False, within: Bar | None = None) -> None:
@@ -100,7 +105,10 @@ class Bar(AbstractContextManager["Bar"]):
         self._inner: list[Bar] = []  # the files that are being downloaded
         self._total: int | None = None
         self._done = 0
-        self._expected = self._estimated = False
+        # Bytes of the files within it, by name: expected, announced, and arrived.
+        self._expected, self._announced = Counter[str](), Counter[str]()
+        self._arrived = Counter[str]()
+        self._estimated = False
         self._files = self._files_done = 0
         self._percent = 0
         self._pace = _Pace()
@@ -121,17 +129,22 @@ class Bar(AbstractContextManager["Bar"]):
         if self._within:
             self._within.release(self)
             if kind:
-                self._within.grow(-(self._total or 0), -self._done)
+                self._within.grow(self._name, -(self._total or 0), -self._done)
         with _WRITING:
             self._ended.set()
             self.hide()
             if self in _BARS:
                 _BARS.remove(self)
 
-    def expect(self, total: int, files: int, *, estimated: bool) -> None:
-        """Set the total before the first byte, in bytes and files; `grow` then adds to no total."""
-        self._total, self._files = total, files
-        self._expected, self._estimated = True, estimated
+    def expect(self, sizes: Mapping[str, int], files: int, *, estimated: bool) -> None:
+        """Set, before the first byte, how many bytes will come by name, and how many files."""
+        self._expected.update(sizes)
+        self._files, self._estimated = files, estimated
+
+    def settle(self, name: str) -> None:
+        """Expect no more bytes of a name than those that have come."""
+        with self._lock:
+            del self._expected[name]
 
     def file_done(self, count: int = 1) -> None:
         """Count files that are in place."""
@@ -141,24 +154,26 @@ class Bar(AbstractContextManager["Bar"]):
     def start(self, total: int | None, done: int) -> None:
         """Set the total and the bytes that are there already, on each new attempt."""
         if self._within:
-            self._within.grow((total or 0) - (self._total or 0), done - self._done)
+            self._within.grow(self._name, (total or 0) - (self._total or 0), done - self._done)
         with self._lock:
             self._total, self._done = total, done
             self._pace = _Pace(done)
 
-    def grow(self, total: int, done: int) -> None:
-        """Add bytes to the total, `done` of which are there already."""
+    def grow(self, name: str, total: int, done: int) -> None:
+        """Add bytes that a source has announced for a name, `done` of which are there already."""
         with self._lock:
-            self._total = (self._total or 0) + (0 if self._expected else total)
+            self._announced[name] += total
+            self._arrived[name] += done
             self._done += done
             self._pace.shift(done)
 
-    def advance(self, size: int) -> None:
-        """Count `size` more bytes."""
+    def advance(self, size: int, name: str = "") -> None:
+        """Count `size` more bytes, which may be those of a name within this bar."""
         if self._within:
-            self._within.advance(size)
+            self._within.advance(size, self._name)
         with self._lock:
             self._done += size
+            self._arrived[name] += size
 
     def hold(self, inner: Bar) -> None:
         """Show the bar of a file, too."""
@@ -188,33 +203,44 @@ class Bar(AbstractContextManager["Bar"]):
     @property
     def percent(self) -> int | None:
         """The part that is done, rounded down; None if the total is not known."""
-        if not self._total:
+        if not (whole := self._whole):
             return None
-        part = min(self._done * 100 // self._total, 99 if self._estimated else 100)
-        self._percent = max(self._percent, part)
+        part = self._done * 100 // whole
+        if self._files:
+            part = 100 if self._files_done >= self._files else min(part, 99)
+        self._percent = max(self._percent, min(part, 100))
         return self._percent
+
+    @property
+    def _whole(self) -> int:
+        """The bytes of all, 0 if none are known of: of a name, the most that is known to come."""
+        if self._total is not None:
+            return max(self._total, self._done)
+        with self._lock:
+            told = self._expected | self._announced  # of each, the larger one
+            return (told | self._arrived).total() if told else 0
 
     def _tick(self) -> None:
         while not self._ended.wait(_REDRAW if self._screen else _EVERY):
             self.show()
 
-    def _facts(self) -> list[str]:
-        """Return what is known, the most important first: share, files, bytes, rate, time left."""
-        rate = self._pace.rate(self._done)
-        facts = [] if self.percent is None else [f"{self.percent}%"]
-        facts += [f"{self._files_done}/{self._files}"] if self._files else []
-        about = "~" * self._estimated
-        whole = f" of {about}{human(max(self._total, self._done))}" if self._total else ""
-        facts += [f"{human(self._done)}{whole}"]
-        facts += [f"{human(rate)}/s"] if rate else []
-        if rate and self._total and self._done < self._total:
-            facts += [f"{about}{duration(ceil((self._total - self._done) / rate))} left"]
+    def _facts(self) -> dict[str, str]:
+        """Return what is known, in the order in which it is shown."""
+        rate, whole, about = self._pace.rate(self._done), self._whole, "~" * self._estimated
+        facts = {} if self.percent is None else {"share": f"{self.percent}%"}
+        if self._files:
+            facts["files"] = f"{self._files_done}/{self._files}"
+        facts["bytes"] = human(self._done) + (f" of {about}{human(whole)}" if whole else "")
+        if rate:
+            facts["rate"] = f"{human(rate)}/s"
+        if rate and self._done < whole:
+            facts["left"] = f"{about}{duration(ceil((whole - self._done) / rate))} left"
         return facts
 
     def _words(self) -> list[str]:
         """Return the facts of a line; if no byte has come since the last one, it says so."""
         silent = self._pace.silent(self._done)
-        facts = self._facts()
+        facts = list(self._facts().values())
         return facts if silent is None else [*facts, f"0 bytes in {silent:.0f} s"]
 
     def _lines(self, screen: Screen) -> list[Text]:
@@ -229,11 +255,7 @@ class Bar(AbstractContextManager["Bar"]):
         """Return as many facts as fit, with a bar of what is left of the line."""
         from rich.text import Text  # noqa: PLC0415 - only where it is drawn
 
-        facts = self._facts()
-        name = "" if self._files else shortened(self._name, max(width // 3, _SHORTEST))
-        while len(facts) > 1 and len("  ".join([name, *facts])) > width:
-            facts.pop()
-        text = "  ".join(filter(None, [name, *facts]))
+        text = self._text(width)
         cells = min(width - len(text) - 2, _CELLS)
         if self.percent is None or cells < _SHORTEST:
             return Text(text)
@@ -241,6 +263,19 @@ class Bar(AbstractContextManager["Bar"]):
         done, rest = ("━", "─") if screen.is_unicode else ("#", "-")
         bar = (done * full, "cyan"), (rest * (cells - full), "bright_black")
         return Text.assemble(*bar, f"  {text}")
+
+    def _text(self, width: int) -> str:
+        """Return the facts that fit, and the name of the only file if there is room for it."""
+        facts, shown = self._facts(), dict[str, str]()
+        if width < _NARROW and "left" in facts:
+            facts["left"] = facts["left"].removesuffix(" left")
+        for key in filter(facts.__contains__, _IMPORTANT):
+            if not shown or len("  ".join([*shown.values(), facts[key]])) <= width:
+                shown[key] = facts[key]
+        text = "  ".join(facts[key] for key in facts if key in shown)
+        room = min(width - len(text) - 2, max(width // 3, _SHORTEST))
+        named = not self._files and room >= min(len(self._name), _SHORTEST)
+        return f"{shortened(self._name, room)}  {text}" if named else text
 
     def row(self, width: int) -> Text:
         """Return the line of one of several files: its name, shortened, and how far it is."""

@@ -20,8 +20,19 @@ _FALLBACK = 80, 24  # columns and rows, if the terminal does not tell
 
 
 def can_draw(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal on which the cursor can be moved."""
-    return stream.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
+    """Tell whether a stream is a terminal on which the cursor can be moved, and may be.
+
+    NO_COLOR asks for plain lines.
+    """
+    known = os.environ.get("TERM") not in (None, "", "dumb", "unknown")
+    return stream.isatty() and known and not os.environ.get("NO_COLOR")
+
+
+def clear_line(stream: TextIO | None) -> None:
+    """Remove the `^C` that a terminal has echoed."""
+    with suppress(OSError, ValueError):
+        if stream and can_draw(stream):
+            stream.write(f"\r{_EMPTY}")
 
 
 class Screen:

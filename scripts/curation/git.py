@@ -57,7 +57,7 @@ def keep_or_undo(root: Path, title: str, *, added: Collection[str] = ()) -> str:
     `added` are the paths of new files: git and DVC leave new sources and empty folders behind.
     """
     names = " ".join(_CATALOGUE)
-    undo = [f"git checkout -- {names}", "dvc checkout --allow-missing"]
+    undo = [f"git checkout -- {names}", "./checkpoints dvc checkout --allow-missing"]
     if added:
         undo.insert(1, "git clean -fq -- sources")
     new = {root / path for path in added}

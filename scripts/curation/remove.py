@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue import documents, lock
 from scripts.catalogue.witnesses import some
+from scripts.checkout import served
 from scripts.checkout.journal import prune
 from scripts.checkout.leftovers import drop_begun
 from scripts.checkout.local import reuse_local
@@ -46,6 +47,7 @@ def remove(change: Change, entries: Sequence[Published]) -> None:
         _take_out(clone, files)
         for entry in entries:
             drop_begun(clone, entry, entry.name, more=[f"{entry.name}.new"])
+            served.forget(clone, entry.name)
 
 
 def _without(root: Path, catalogue: Catalogue, entries: Sequence[Published]) -> dict[str, str]:

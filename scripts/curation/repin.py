@@ -99,8 +99,8 @@ def _accepted(clone: Clone, found: Sequence[_New]) -> Iterator[str]:
         _accept(change, found)
         for new in found:
             drop_begun(clone, new.entry, f"{new.entry.name}.new")
-        yield f"{names}: repinned. Check `git diff`, then commit and `dvc push`;"
-        yield "or undo it: git checkout . && dvc checkout"
+        yield f"{names}: repinned. Check `git diff`, then commit and `./checkpoints dvc push`;"
+        yield "or undo it: git checkout . && ./checkpoints dvc checkout"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,14 @@ import gdown
 import requests
 from gdown.exceptions import DownloadError, FileURLRetrievalError
 
-from scripts.console.errors import SourceError
+from scripts.console.errors import SourceError, TransientError
 from scripts.download import partial
 from scripts.download.addresses import DRIVE
 from scripts.download.connections import Connections, GuardedSession, authorities
 from scripts.download.failures import cause, http_errors, status
+from scripts.download.partial import Version
+from scripts.download.publisher import validator_of
+from scripts.download.retries import Retries
 from scripts.files import digests
 from scripts.files.disk import check_room, disk_error, disk_errors
 
@@ -35,23 +38,25 @@ _PRIVATE = "the file is private or was removed, or Google Drive is unavailable"
 def download(url: str, request: Request, network: Network) -> Digest:
     """Download a share link to `request.part`; raise SourceError or DiskError.
 
-    The caller checks the digest. A resumed file that does not match the pin is downloaded again
+    What identifies the version that Drive has sent is noted beside it. The caller checks the
+    digest. A resumed file that does not match the pin is downloaded again
     from the first byte: gdown does not notice a file that changed between two runs.
     """
     part = request.part.with_suffix(".drive")
     _prepare(part, request)
     resumed = any(_partials(part))
     try:
-        digest = _download(url, part, request, network)
+        digest, validator = _download(url, part, request, network)
         stale = resumed and request.pin is not None and not request.pin.matches(digest)
     except _StaleError:
         stale = True
     if stale:
         _discard([part, *_partials(part)])
-        digest = _download(url, part, request, network)
+        digest, validator = _download(url, part, request, network)
     partial.discard(request.part)
     with disk_errors(request.part):
         part.replace(request.part)
+    partial.note(request.part, Version(url, validator, digest.size, request.hash))
     return digest
 
 
@@ -73,7 +78,9 @@ class _Progress:
         self._patience = max(network.window, network.timeout, _CHUNK / rate) if rate else None
         self._moved, self._ended = threading.Event(), False
         self.connections: list[Connections] = []
-        self.stalled = ""
+        self.stalled, self._stop = "", threading.Event()
+        self.retries = Retries(network, lambda: max(self._seen, 0), self._stop)
+        self.validator: str | None = None  # of the file, as Drive states it
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._watch, daemon=True).start()
@@ -89,6 +96,7 @@ class _Progress:
                 return
             self._moved.clear()
         self.stalled = f"{DRIVE}: sent less than {_CHUNK:,} bytes in {self._patience:,.0f} s"
+        self._stop.set()
         for opened in self.connections:
             opened.abort()
 
@@ -122,11 +130,41 @@ def _discard(paths: list[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
+class _Session(GuardedSession):
+    """A session that tries again where there is no connection, and notes what Drive states.
+
+    gdown would try for a minute, even without a network.
+    """
+
+    def __init__(self, progress: _Progress) -> None:
+        super().__init__(f"https://{DRIVE}/")
+        self._progress = progress
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as in requests
+        """Send a request; raise SourceError once no retry is left."""
+        while True:
+            try:
+                response = super().send(request, **kwargs)
+            except requests.exceptions.ConnectionError as error:  # noqa: PERF203 - a wait follows
+                self._wait(error)
+            else:
+                if "Content-Disposition" in response.headers:  # no page, but the file
+                    self._progress.validator = validator_of(response.headers)
+                return response
+
+    def _wait(self, error: requests.exceptions.ConnectionError) -> None:
+        try:
+            with http_errors(DRIVE):
+                raise error
+        except TransientError as failed:
+            self._progress.retries.spend(failed)
+
+
 def _session(*, user_agent: str, **_: Any) -> tuple[requests.Session, str]:  # noqa: ANN401
     """Return what gdown's own function of this kind returns: a session, and no file of cookies."""
-    session = GuardedSession(f"https://{DRIVE}/")
     connections = Connections(1)
     progress = _PROGRESS.get()
+    session = _Session(progress)
     connections.public = progress.unpinned
     progress.connections.append(connections)
     session.mount("https://", connections)
@@ -140,12 +178,15 @@ _PROGRESS: ContextVar[_Progress] = ContextVar("progress")  # of the download of 
 vars(sys.modules["gdown.download"])["_get_session"] = _session
 
 
-def _download(url: str, part: Path, request: Request, network: Network) -> Digest:
+def _download(
+    url: str, part: Path, request: Request, network: Network
+) -> tuple[Digest, str | None]:
+    """Return the digest, and what identifies the version; raise SourceError or DiskError."""
     progress = _Progress(request, network)
     _PROGRESS.set(progress)
     try:
         with progress:
-            return _run(url, part, request, network, progress)
+            return _run(url, part, request, network, progress), progress.validator
     except SourceError as error:
         if progress.stalled:
             raise SourceError(progress.stalled, host_down=True) from error

@@ -140,8 +140,7 @@ class Partial:
     def _start_journal(self, done: set[int]) -> int:
         # Replaced by rename: a half-written journal would lose what can be resumed.
         fresh = self.journal.with_suffix(".new")
-        header = {**asdict(self.version), "cell": _CELL, "boot": _boot()}
-        lines = [json.dumps(header) + "\n", *(_line(n) for n in sorted(done))]
+        lines = [_header(self.version), *(_line(n) for n in sorted(done))]
         if done:
             os.fdatasync(self.fd)
             lines.append(_line(len(done), "synced "))
@@ -174,6 +173,12 @@ def discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def note(path: Path, version: Version) -> None:
+    """Write down which version a file is that was downloaded in one stream; raise DiskError."""
+    with disk_errors(path):
+        journal_of(path).write_text(_header(version), encoding="ascii")
+
+
 def kept(path: Path) -> int:
     """Return how many bytes of a partial file the next run will not download again."""
     found, done = _read_journal(path)
@@ -181,7 +186,7 @@ def kept(path: Path) -> int:
 
 
 def version(path: Path) -> Version | None:
-    """Return the version of a partial file, or None if it was not downloaded in ranges."""
+    """Return the version of a partial file, or None if it is not known."""
     return _read_journal(path)[0]
 
 
@@ -220,6 +225,10 @@ def _read_journal(path: Path) -> tuple[Version | None, set[int]]:
     done = [int(line) for line in lines if _NUMBER.fullmatch(line) and int(line) < count]
     synced = [int(line[7:]) for line in lines if _SYNCED.fullmatch(line)]
     return found, set(done if same_boot else done[: max(synced, default=0)])
+
+
+def _header(version: Version) -> str:
+    return json.dumps({**asdict(version), "cell": _CELL, "boot": _boot()}) + "\n"
 
 
 def _cells(block: range) -> range:

@@ -195,7 +195,7 @@ class Publisher:
     def _reply(self, response: requests.Response, start: int | None, stop: int | None) -> Reply:
         headers, raw = response.headers, response.raw
         encoded = headers.get("Content-Encoding", "").strip().lower() not in ("", "identity")
-        validator = _validator(headers.get("ETag"), headers.get("Last-Modified"))
+        validator = validator_of(headers)
         if response.status_code == _OK:
             total = None if encoded else raw.length_remaining
             return Reply(self.host, raw, validator, encoded, 0, total, total)
@@ -211,9 +211,11 @@ class RangeError(SourceError):
     """The publisher handles ranges incorrectly; the file can still be read in one stream."""
 
 
-def _validator(etag: str | None, modified: str | None) -> str | None:
+def validator_of(headers: Mapping[str, str]) -> str | None:
+    """Return what identifies the version of a file, its ETag or its date, or None."""
+    etag = headers.get("ETag")
     # A weak ETag promises equivalent content, not equal bytes.
-    return plain(etag if etag and not etag.startswith("W/") else modified)
+    return plain(etag if etag and not etag.startswith("W/") else headers.get("Last-Modified"))
 
 
 def plain(value: str | None) -> str | None:

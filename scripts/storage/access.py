@@ -36,7 +36,7 @@ _ROLES = (
 _FOLDER = "Next: ask the owner of the folder for permission to {} it (such as `chmod`, or a group)."
 _NETWORK = (
     "Next: check the network and HTTPS_PROXY, then run again. Files that are in the cache",
-    "need no network: `dvc checkout`.",
+    "need no network: `./checkpoints dvc checkout`.",
 )
 
 
@@ -66,13 +66,13 @@ def _explained(name: str, url: str, error: BaseException, *, writing: bool) -> t
     what = what.removeprefix("config file error: ")
     status = status_of(error)
     if isinstance(error, (NoRemoteError, RemoteNotFoundError)):
-        step = "Next: choose one that `dvc remote list` shows."
+        step = "Next: choose one that `./checkpoints dvc remote list` shows."
         return f"{name}: {what.partition(' Create a')[0]}", step
     if isinstance(error, GoogleAuthError) or status == HTTPStatus.UNAUTHORIZED:
         return (
             f"{name}: {url} does not recognise your account: {what}",
             "Next: `gcloud auth application-default login`, or name a service account's file:",
-            f"`dvc remote modify --local {name} credentialpath FILE`.",
+            f"`./checkpoints dvc remote modify --local {name} credentialpath FILE`.",
         )
     forbidden = status == HTTPStatus.FORBIDDEN or str(error).startswith("Forbidden")
     if forbidden or isinstance(error, PermissionError):
@@ -81,7 +81,7 @@ def _explained(name: str, url: str, error: BaseException, *, writing: bool) -> t
         steps = permissions(verb, folder=folder)
         return f"{name}: no permission to {verb} {url}: {what}", *steps
     if isinstance(error, FileNotFoundError):
-        step = f"`dvc remote modify --local {name} url ...`"
+        step = f"`./checkpoints dvc remote modify --local {name} url ...`"
         return f"{name}: {url} does not exist", f"Next: check the name, and correct it with {step}."
     if isinstance(error, _OFFLINE):
         return f"{name}: no connection to {url}: {what}", *_NETWORK
@@ -98,7 +98,7 @@ def _step(error: BaseException) -> str:
         return "Next: install what it names with `python -m pip install`, then run again."
     if isinstance(error, SCMError):
         return "Next: `git clone` the repository again: DVC works in a git repository only."
-    return "Next: check `dvc config --list`."
+    return "Next: check `./checkpoints dvc config --list`."
 
 
 def status_of(error: BaseException) -> int | None:

@@ -64,8 +64,8 @@ def publish(pins: Mapping[str, Pin], cache: Cache, remote: Remote, kept: Mapping
         raise CheckpointError(
             what,
             "Next, for a bucket that is read over https: name the bucket itself, in this clone,",
-            f"`dvc remote modify --local {remote.name} url gs://BUCKET/PREFIX`; and ask its owner",
-            "for roles/storage.objectUser.",
+            f"`./checkpoints dvc remote modify --local {remote.name} url gs://BUCKET/PREFIX`;",
+            "and ask its owner for roles/storage.objectUser.",
         )
     lacking = [item for item in remote.look(pins) if item.broken and item.path not in kept]
     absent = [item.path for item in lacking if not _cached(cache, item)]
@@ -73,7 +73,7 @@ def publish(pins: Mapping[str, Pin], cache: Cache, remote: Remote, kept: Mapping
         absent,
         f"{remote.name}: nothing was pushed: {counted(len(absent))} to push "
         f"{'is' if len(absent) == 1 else 'are'} not in the cache",
-        "Next: download them with `dvc pull` or `dvc repro models.dvc`, then run again.",
+        "Next: `./checkpoints fetch complete`, or `./checkpoints dvc pull`; then run again.",
     )
     if lacking:
         remote.send(lacking, cache.object)

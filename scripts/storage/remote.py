@@ -110,7 +110,7 @@ class Remote:
             raise RemoteError(
                 f"{self.name}: the folder {self.url} does not exist yet",
                 "Next: if it is on another disk, mount that. Else the first push creates it:",
-                f"`dvc push -r {self.name}` in a clone that has the files.",
+                f"`./checkpoints dvc push -r {self.name}` in a clone that has the files.",
             )
 
     def look(self, pins: Mapping[str, Pin]) -> list[RemoteObject]:
@@ -161,7 +161,9 @@ def _check_kind(name: str, remote: Any) -> None:  # noqa: ANN401 - DVC has no ty
         raise RemoteError(
             f"{name}: a {kind} remote keeps files under their own names; nothing was checked",
             "check and publish need objects that are named by their md5, and so does a pull of one",
-            f"file. Next: `dvc remote modify {name} {kind} false`, then `dvc push -r {name}`.",
+            "file.",
+            f"Next: `./checkpoints dvc remote modify {name} {kind} false`,",
+            f"then `./checkpoints dvc push -r {name}`.",
         )
 
 
@@ -170,8 +172,9 @@ def _check_key(name: str, key: str | None) -> None:
     if key and (fault := _key_fault(Path(key))):
         raise RemoteError(
             f"{name}: the service account's file {key} {fault}",
-            f"Next: `dvc remote modify --local {name} credentialpath FILE`, or without a file:",
-            f"`dvc remote modify --local --unset {name} credentialpath`.",
+            f"Next: `./checkpoints dvc remote modify --local {name} credentialpath FILE`,",
+            "or without a file:",
+            f"`./checkpoints dvc remote modify --local --unset {name} credentialpath`.",
         )
 
 

@@ -115,4 +115,5 @@ def _at_fault(folder: Path) -> str:
     with suppress(ConfigError, ConfigObjError, OSError):
         Config()
         return ".dvc/config"
-    return "the configuration of this user or machine (`dvc config --list --show-origin`)"
+    shown = "`./checkpoints dvc config --list --show-origin`"
+    return f"the configuration of this user or machine ({shown})"

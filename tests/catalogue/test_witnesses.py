@@ -333,7 +333,7 @@ def test_first_use_is_trusted_where_it_is_named(
 
     out, err = capsys.readouterr()
     assert "first use: no pin yet" in out
-    assert "`dvc commit --force fetch@new`" in err
+    assert "`./checkpoints dvc commit --force fetch@new`" in err
 
 
 def test_a_sha256_alone_is_a_pin(clone: TestClone, world: World, capsys: Capture) -> None:

@@ -86,7 +86,7 @@ def test_a_new_clone_is_well(clone: TestClone, world: World, capsys: Capture) ->
     assert [line.split()[:2] for line in told] == [["ok", name] for name in CHECKS]
     assert f"0 of {len(files(10_000))} in place" in done.out
     assert f"have all {len(Clone.at(clone.root).catalogue.published)} files" in done.out
-    assert "does not exist yet; the first `dvc push` makes it" in done.out
+    assert "does not exist yet; the first `./checkpoints dvc push` makes it" in done.out
     assert world.proxy in done.out
     assert {request.method for request in world.requests} <= {"HEAD", "GET"}
     assert world.served() < 100_000
@@ -305,9 +305,9 @@ def test_a_disk_that_takes_every_byte_twice_is_told(
     """On two disks there is a remedy; on one that cannot link there is none."""
     monkeypatch.setattr(Cache, "linking", lambda _: "copy")
     assert "by copy: every file takes its room twice; " in condition.disk(clone.root)
-    assert condition.disk(clone.root).endswith(" not here")
+    assert condition.disk(clone.root).endswith(" free; to fetch: 16 files, ~491.3 kB")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Mock(free=1))
-    assert condition.disk(clone.root).endswith(" not here, more than fit")
+    assert condition.disk(clone.root).endswith(", more than fit")
 
     memory = Path("/dev/shm")  # noqa: S108 - not for its being temporary
     if not os.access(memory, os.W_OK) or memory.stat().st_dev == clone.root.stat().st_dev:
@@ -317,7 +317,7 @@ def test_a_disk_that_takes_every_byte_twice_is_told(
     assert (
         what == f"models/ and the cache {memory} are on two disks: every file takes its room twice"
     )
-    assert step.startswith("Next: `dvc cache dir --local DIR`")
+    assert step.startswith("Next: `./checkpoints dvc cache dir --local DIR`")
 
 
 def test_a_disk_that_may_not_be_written_is_told(

@@ -179,7 +179,7 @@ def test_fetch_replaces_its_link_and_removes_the_others(lost: TestClone, capsys:
     assert links(lost) == {PATH}
     assert lost.tree() == {PATH: DATA}
     assert f"{PATH}: removed a link to " in err
-    assert err.endswith("Next: `dvc pull`, or `./checkpoints fetch raft`\n")
+    assert err.endswith("Next: `./checkpoints dvc pull`, or `./checkpoints fetch raft`\n")
     assert not (lost.root / "quarantine").exists()
 
 
@@ -238,7 +238,7 @@ def test_a_repair_restores_what_the_links_led_to(lost: TestClone, capsys: Captur
     assert verify.main(["--repair"]) == 0
 
     assert sorted(lost.tree()) == sorted([PATH, *RAFT])
-    assert "Next: `dvc pull`" not in capsys.readouterr().err
+    assert "Next: `./checkpoints dvc pull`" not in capsys.readouterr().err
     assert not (lost.root / "quarantine").exists()
 
 

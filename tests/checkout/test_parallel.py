@@ -74,7 +74,7 @@ def test_hosts_alternate(clone: TestClone) -> None:
 def test_failures_are_one_message_after_the_others_are_fetched(
     clone: TestClone, world: World, capsys: Capture
 ) -> None:
-    """Each failure is shown with its details."""
+    """Each is shown with its reason; what to do comes once, at the end."""
     world.fault("*sam_vit_b*", Fault.status(404))
     world.fault("*sam_vit_l*", Fault.corrupt())
 
@@ -86,6 +86,8 @@ def test_failures_are_one_message_after_the_others_are_fetched(
     assert said.startswith("error: 2 of 3 not downloaded\n")
     assert "sam_vit_b: dl.fbaipublicfiles.com: 404" in said
     assert "sam_vit_l: bytes from dl.fbaipublicfiles.com do not match the pin" in said
+    assert said.endswith("`./checkpoints list` shows: it is checked and kept.\n")
+    assert (said.count("Next: "), said.count("as they were")) == (1, 0)
 
 
 def test_a_bug_is_not_hidden(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,8 +112,7 @@ def test_ctrl_c_ends_it_at_once(clone: TestClone, world: World) -> None:
         _, said = process.communicate(timeout=20)
 
     assert process.returncode == 130
-    assert said.startswith("error: stopped\n")
-    assert "Traceback" not in said
+    assert said == f"error: {parallel._STOPPED}\n"  # noqa: SLF001
     world.clear()
     assert fetch.main(["minimal"]) == 0
     assert len(clone.tree()) == 2
@@ -146,7 +147,7 @@ def test_a_narrower_terminal_and_ctrl_c_leave_no_bar(clone: TestClone, world: Wo
         assert screen.read().count("0/2") == 1
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
-        assert screen.read().startswith("error: stopped\n")
+        assert screen.read() == f"error: {parallel._STOPPED}\n"  # noqa: SLF001
 
 
 def on(screen: Screen, clone: TestClone, *words: str) -> subprocess.Popen[bytes]:
@@ -154,7 +155,7 @@ def on(screen: Screen, clone: TestClone, *words: str) -> subprocess.Popen[bytes]
     return subprocess.Popen(  # noqa: S603 - the words are the test's own
         [sys.executable, *words],
         cwd=clone.root,
-        env={**clone.env, "TERM": "xterm"},
+        env={**clone.env, "TERM": "xterm", "NO_COLOR": ""},
         stdout=subprocess.DEVNULL,
         stderr=screen.stream,
     )

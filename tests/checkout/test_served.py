@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import fetch
+from scripts import fetch, remove
 from scripts.checkout import served
 from scripts.checkout.clone import Clone
 from tests.download.transfers import NAME, PATH, URL
@@ -37,6 +37,16 @@ def test_a_download_from_the_publisher_is_remembered(clone: TestClone, world: Wo
     assert found
     assert (found.size, found.validator, list(found.md5s)) == (len(DATA), '"first"', [PATH])
     assert recalled(clone, f"{URL}?elsewhere") is None
+
+
+def test_of_a_removed_entry_nothing_is_remembered(clone: TestClone) -> None:
+    """Its undo does without."""
+    path = clone.root / ".dvc/tmp/served/sam_vit_b.json"
+    assert (fetch.main(["sam_vit_b"]), path.exists()) == (0, True)
+
+    assert remove.main(["sam_vit_b"]) == 0
+
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"url": 1'])

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts.console import command as commands
 from scripts.console import progress
+from scripts.console.command import command
 from scripts.console.progress import Bar, duration, human, shortened
 from tests.console.screens import Screen, terminal
 
@@ -30,7 +32,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     with terminal() as opened:
         # Not in `sys` itself, where pytest sets its own before each test.
         both = SimpleNamespace(stderr=opened.stream, stdout=opened.stream)
-        monkeypatch.setattr(progress, "sys", both)
+        for module in (progress, commands):
+            monkeypatch.setattr(module, "sys", both)
         yield opened
 
 
@@ -155,7 +158,7 @@ def test_lines_have_true_totals(capsys: Capture, monkeypatch: pytest.MonkeyPatch
     """Of all files, before the first of them has begun; an estimate is marked."""
     clock = Clock(monkeypatch)
     with Bar("all") as outer:
-        outer.expect(9_990_000_000, 25, estimated=True)
+        outer.expect({"one": 1_000_000_000, "rest": 8_990_000_000}, 25, estimated=True)
         with Bar("one", within=outer) as one:
             one.start(1_000_000_000, 0)
             clock.now += 10
@@ -188,7 +191,7 @@ def test_a_terminal_shows_everything(screen: Screen, monkeypatch: pytest.MonkeyP
     """One line for all, one for each file that is under way; nothing stays at the end."""
     clock = Clock(monkeypatch)
     with Bar("all") as outer:
-        outer.expect(400, 25, estimated=False)
+        outer.expect({"sam_vit_h": 200, "raft": 200}, 25, estimated=False)
         outer.file_done(7)
         outer.show()
         assert "0%  7/25  0 B of 400 B" in screen.read()
@@ -218,7 +221,7 @@ def test_a_percentage_never_falls(screen: Screen) -> None:
     """A source starts again, a file turns out larger, a wrong one is dropped."""
     seen = []
     with Bar("all") as outer:
-        outer.expect(100, 2, estimated=True)
+        outer.expect({"one": 50, "two": 50}, 2, estimated=True)
 
         def look() -> None:
             outer.show()
@@ -237,7 +240,102 @@ def test_a_percentage_never_falls(screen: Screen) -> None:
             raise ValueError
         look()
 
-    assert seen == [0, 40, 40, 50, 50, 99, 99, 99]
+    assert seen == [0, 40, 40, 50, 50, 90, 99, 99]
+
+
+def test_only_files_that_are_done_make_100_percent() -> None:
+    """The last bytes are there before they are verified, even if the total was exact."""
+    outer = Bar("all", quiet=True)
+    outer.expect({"one": 60, "two": 40}, 2, estimated=False)
+    seen = []
+    for name, size in (("one", 60), ("two", 40)):
+        with Bar(name, within=outer) as inner:
+            inner.start(size, 0)
+            inner.advance(size)
+        seen.append(outer.percent)
+        outer.file_done()
+        seen.append(outer.percent)
+
+    assert seen == [60, 60, 99, 100]
+
+
+def left(bar: Bar, capsys: Capture) -> str:
+    """Return what a line says of the total and of the time left."""
+    bar.show()
+    return ", ".join(re.findall(r"of ~?\S+ \S+(?=,)|~?\d+ s left", capsys.readouterr().err))
+
+
+def test_the_time_left_follows_what_sources_announce(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is larger than its estimate, or sent without a size; another one is smaller."""
+    clock = Clock(monkeypatch)
+    outer = Bar("all", quiet=True)
+    outer.expect({"large": 100, "endless": 100, "small": 800, "failed": 1000}, 4, estimated=True)
+    with Bar("large", within=outer) as large, Bar("endless", within=outer) as endless:
+        large.start(500, 0)
+        endless.start(None, 0)
+        clock.now += 10
+        large.advance(400)
+        first = left(outer, capsys)
+        endless.advance(200)
+        second = left(outer, capsys)
+        outer.settle("failed")
+        third = left(outer, capsys)
+        large.advance(100)
+    for name in ("large", "endless"):
+        outer.settle(name)
+    with Bar("small", within=outer) as small:
+        small.start(300, 0)
+        small.advance(300)
+    outer.settle("small")
+
+    assert first == "of ~2.4 kB, ~50 s left"
+    assert second == "of ~2.5 kB, ~32 s left"
+    assert third == "of ~1.5 kB, ~15 s left"
+    assert left(outer, capsys) == "of ~1.0 kB"
+
+
+def test_of_what_nobody_has_announced_no_time_is_told(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor a percentage: all that is known has arrived."""
+    clock = Clock(monkeypatch)
+    outer = Bar("all", quiet=True)
+    outer.expect({}, 2, estimated=True)
+    with Bar("one", within=outer) as one:
+        one.start(None, 0)
+        clock.now += 10
+        one.advance(100)
+        outer.show()
+
+    assert capsys.readouterr().err == "all: 0/2, 100 B, 10 B/s\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "shown"),
+    [
+        (125, "80%  25/125  800.0 MB/s  ~41 min 15 s"),
+        (0, "samh…it_h  80%  800.0 MB/s  41 min 15 s"),
+    ],
+)
+def test_40_columns_have_what_one_waits_for(
+    files: int, shown: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Share, files, rate and time left; the bytes go first, and a name is shortened."""
+    clock, size = Clock(monkeypatch), 9_900_000_000_000
+    screen.resize(40)
+    with Bar("samhq_vit_h") as outer:
+        if files:
+            outer.expect({"one": size}, files, estimated=True)
+            outer.file_done(25)
+        with Bar("one", within=outer) if files else outer as one:
+            one.start(size, size * 4 // 5 - 8_000_000_000)
+            clock.now += 10
+            one.advance(8_000_000_000)
+            outer.show()
+
+            assert screen.read().splitlines()[0] == shown
 
 
 @pytest.mark.parametrize("columns", [40, 23, 12, 4])
@@ -245,7 +343,7 @@ def test_a_resize_leaves_nothing_behind(columns: int, screen: Screen) -> None:
     """The lines fit again, whatever the width."""
     with Bar("all") as outer, Bar("tapnet_checkpoint_wo_optstate", within=outer) as inner:
         progress.note("before")
-        outer.expect(9_990_000_000, 25, estimated=False)
+        outer.expect({"all": 9_990_000_000}, 25, estimated=False)
         inner.start(1_000_000_000, 0)
         inner.advance(400_000_000)
         outer.show()
@@ -280,6 +378,18 @@ def test_a_stopped_command_leaves_one_line(screen: Screen) -> None:
     assert screen.read() == "error: stopped\n"
 
 
+def test_where_no_bar_is_drawn_ctrl_c_leaves_one_line_too(screen: Screen) -> None:
+    """What was asked, and what the terminal echoes, go."""
+
+    @command
+    def main(_: list[str] | None) -> None:
+        screen.stream.write("Remove 3 files, 1.2 GB of begun downloads? [y/N] ^C")
+        raise KeyboardInterrupt
+
+    assert main([]) == 130
+    assert screen.read() == "error: stopped; run the same command again\n"
+
+
 def test_messages_are_printed_above_the_bars(screen: Screen) -> None:
     """No rest of a bar is left behind a shorter line."""
     with Bar("name") as bar:
@@ -293,23 +403,14 @@ def test_messages_are_printed_above_the_bars(screen: Screen) -> None:
     assert screen.read() == "a word\na result\n"
 
 
-def test_without_colours_a_bar_has_none(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    """NO_COLOR leaves the lines."""
-    monkeypatch.setenv("NO_COLOR", "1")
-    with Bar("name") as bar:
-        bar.start(100, 50)
-        bar.show()
-        assert "━━" in screen.read()
-
-    assert not re.search(r"\x1b\[[0-9;]*m", screen.raw)
-
-
-@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
-def test_where_the_cursor_stands_still_lines_are_printed(
-    term: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "value"), [("TERM", "dumb"), ("TERM", "unknown"), ("TERM", ""), ("NO_COLOR", "1")]
+)
+def test_where_nothing_may_be_drawn_lines_are_printed(
+    name: str, value: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As without a terminal."""
-    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv(name, value)
     with Bar("name") as bar:
         bar.start(100, 50)
         bar.show()

@@ -35,7 +35,7 @@ def test_the_end_of_a_job_is_like_ctrl_c(number: int, capsys: pytest.CaptureFixt
         os.kill(os.getpid(), number)
 
     assert main([]) == 128 + number
-    assert capsys.readouterr().err.startswith("error: stopped\n")
+    assert capsys.readouterr().err == "error: stopped; run the same command again\n"
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:

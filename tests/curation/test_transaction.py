@@ -70,7 +70,7 @@ def test_the_end_of_a_job_restores_everything(
     ran = run(import_url.main, capsys, URL, PATH)
 
     assert (ran.code, ran.out) == (128 + number, "")
-    assert ran.err.startswith("error: stopped\n")
+    assert ran.err.startswith("error: stopped; run the same command again\n")
     assert (files(clone), folders(clone)) == before
     assert run(seal.main, capsys).err == ""
 

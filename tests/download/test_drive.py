@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+import gdown  # noqa: F401 - its module is changed below
 import pytest
+from urllib3.util import connection
 
+from scripts.download import drive  # noqa: F401 - imports gdown
 from tests.download import transfers
 from tests.download.transfers import MIB, assert_failed, assert_placed, attempt, md5, noise
 from tests.world import Fault
 from tests.world.checkpoints import DRIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.world import World
@@ -126,6 +133,64 @@ def test_a_transfer_that_is_always_interrupted_fails(
     run = attempt(clone, capsys, NAME)
 
     assert_failed(clone, run, world, "drive.google.com: ")
+
+
+Refuse = Callable[..., list[object]]
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[Refuse]:
+    """Let so many connections be refused; return a list that grows with all of them."""
+    connect, opened, left = connection.create_connection, list[object](), [0]
+
+    def create(address: tuple[str, int], *words: Any, **more: Any) -> socket.socket:  # noqa: ANN401 - as in urllib3
+        opened.append(address)
+        left[0] -= 1
+        return connect(closed.getsockname() if left[0] >= 0 else address, *words, **more)
+
+    def waited(**_: object) -> None:
+        raise AssertionError("gdown waits for up to a minute")
+
+    monkeypatch.setattr(connection, "create_connection", create)
+
+    def refuse(times: int, *, proxied: bool = True) -> list[object]:
+        left[0] = times
+        for name in () if proxied else ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.delenv(name)
+        return opened
+
+    monkeypatch.setitem(vars(sys.modules["gdown.download"]), "_wait_or_cancel", waited)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and never listens
+        yield refuse
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_without_a_network_the_next_source_is_tried_soon(
+    clone: TestClone, world: World, capsys: Capture, refused: Refuse, *, proxied: bool
+) -> None:
+    """After three tries, as with any publisher, however many retries are allowed."""
+    transfers.limit(clone, retries=6)
+    opened = refused(100, proxied=proxied)
+
+    run = attempt(clone, capsys, NAME)
+
+    what = f"no connection{' through the proxy' * proxied}: Connection refused"
+    assert_failed(clone, run, world, f"drive.google.com: {what} (given up after 3 tries)")
+    assert len(opened) == 3
+
+
+def test_a_connection_that_is_refused_twice_is_tried_again(
+    clone: TestClone, capsys: Capture, refused: Refuse
+) -> None:
+    """As on a network that comes and goes."""
+    transfers.limit(clone, retries=6)
+    opened = refused(2)
+
+    assert attempt(clone, capsys, NAME).code == 0
+
+    assert_placed(clone, BIG, PATH)
+    assert len(opened) > 3
 
 
 def test_a_drip_is_given_up(clone: TestClone, world: World, capsys: Capture) -> None:

@@ -151,7 +151,7 @@ def test_a_public_remote_is_written_through_its_bucket(team: Team) -> None:
 
     assert done.returncode == 1
     assert "; nothing was pushed" in done.stderr
-    assert "dvc remote modify --local public url gs://BUCKET/PREFIX" in done.stderr
+    assert "`./checkpoints dvc remote modify --local public url gs://BUCKET/PREFIX" in done.stderr
 
 
 def test_a_site_that_is_not_public_says_so(team: Team, world: World) -> None:

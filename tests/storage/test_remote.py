@@ -166,7 +166,7 @@ def test_a_folder_that_is_not_there_is_no_empty_one(clone: TestClone) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "team: the folder " in done.stderr
     assert "mount" in done.stderr
-    assert "`dvc push -r team`" in done.stderr
+    assert "`./checkpoints dvc push -r team`" in done.stderr
 
 
 def test_a_reader_who_may_not_list_is_told(team: Team, bucket: Bucket) -> None:

@@ -88,10 +88,10 @@ def disk(root: Path) -> str:
     if kind == "copy" and disks.apart(cache):
         raise CheckpointError(
             f"models/ and the cache {objects} are on two disks: every file takes its room twice",
-            f"Next: `dvc cache dir --local DIR`, with a folder on the disk of {tree}",
+            f"Next: `./checkpoints dvc cache dir --local DIR`, with a folder on the disk of {tree}",
         )
     twice = ": every file takes its room twice" if kind == "copy" else ""
-    room = f"{human(free)} free, {_missing(root, free)}"
+    room = f"{human(free)} free; {_missing(root, free)}"
     return f"models/ has the cache's files by {kind}{twice}; {room}"
 
 
@@ -104,7 +104,7 @@ def _missing(root: Path, free: int) -> str:
     missing = [each for each in states if each.place in (Place.MISSING, Place.TEAM)]
     total = state.total(missing)
     fits = "" if total.size < free else ", more than fit"
-    return f"{total} not here{fits}" if missing else "no file is missing"
+    return f"to fetch: {total}{fits}" if missing else "no file is missing"
 
 
 def begun(root: Path) -> str:

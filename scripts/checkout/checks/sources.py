@@ -75,7 +75,7 @@ def _seen(clone: Clone) -> str:
             try:
                 team.expect_folder()
             except RemoteError as error:  # as in every new clone
-                return f"{error.what}; the first `dvc push` makes it"
+                return f"{error.what}; the first `./checkpoints dvc push` makes it"
         if not team.rights()[0]:
             steps = permissions("read", folder=team.kind == "local")
             raise RemoteError(f"{team.name}: no permission to read all of {team.url}", *steps)
