@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = {
     "https://host/file.pth models/new_ckpts/file.pth": "trust the first download",
-    "URL models/new_ckpts/file.pth --license MIT": "state its licence, too",
     "URL.zip models/new_ckpts/file.pth --member a/file.pth": "take a file out of an archive",
     "--from list.csv": "add all files of a list",
-    "--from urls.txt --to models/new_ckpts --sums SHA256SUMS": "a wget list, with its hashes",
 }
 _EPILOG = """LIST is one of these, which its content tells; a line that starts with # is a comment:
   a csv, or a tsv    with a header: url, and any of path name family member md5 sha256 license

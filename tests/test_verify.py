@@ -91,7 +91,7 @@ def test_a_right_tree_is_right(fetched: TestClone, world: World, capsys: Capture
     out, err = capsys.readouterr()
     assert (
         out == "6 right, 10 missing\n"
-        "Missing files are downloaded by `./checkpoints fetch` or `dvc pull`.\n"
+        "Missing files are downloaded by `./checkpoints fetch` or `./checkpoints dvc pull`.\n"
     )
     assert err == ""
     assert world.requests == []

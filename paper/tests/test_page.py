@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paper.tests.guide import of_its_files
 from scripts.checkout.clone import Clone
 from scripts.checkout.page import data, html, picture
 from tests.world import clones
@@ -24,6 +25,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> data.Page:
     return data.collect(*Clone.examined(tmp_path / "clone"), public=True)
 
 
+@of_its_files
 def test_the_page_and_its_picture_are_small(page: data.Page) -> None:
     """Under 300 kB and 150 kB; the picture is the one of `make page`."""
     assert page.faults == []

@@ -129,7 +129,7 @@ def test_every_command_of_the_table_prints_what_it_says(
         for line in codes(says):
             assert re.search(f"^{pattern(line)}", printed, re.MULTILINE), (command, line, printed)
 
-    assert len(table) == 9
+    assert len(table) == 11
 
 
 def _forget(clone: TestClone, path: str) -> None:

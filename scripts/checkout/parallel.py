@@ -56,6 +56,8 @@ def fetch_all(clone: Clone, entries: Sequence[Published], *, silent: bool = Fals
                     report(outcome)
     except KeyboardInterrupt:
         raise StoppedError(_STOPPED) from None
+    if len(entries) == 1 and errors:
+        raise errors[0]  # with its own exit code
     if errors:
         what = f"{len(errors)} of {len(entries)} not downloaded"
         raise CheckpointError(what, *_shown(errors))

@@ -14,7 +14,7 @@ from scripts.catalogue.params import Network
 from scripts.catalogue.urls import host_of, is_private
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.addresses import file_url
-from scripts.download.connections import Connections, Session, trust
+from scripts.download.connections import Connections, Session
 from scripts.download.failures import (
     http_errors,
     is_page_type,
@@ -98,9 +98,9 @@ class Publisher:
         self.url = file_url(url)
         self.host = host_of(url)
         self._resolved: str | None = None  # the last redirect target, requested directly
-        if self.url.startswith("https:"):
-            context = context or trust()
         limits = limits or TransferLimits(Network())
+        if self.url.startswith("https:"):
+            context = context or limits.context
         self._pace = Pace(limits, self.host, self.interrupt)
         self._line = limits.line
         self._connections = Connections(connections, context, self._arrived)

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from scripts.console.errors import ContentError
@@ -13,6 +14,7 @@ from scripts.download import partial
 from scripts.download.line import PAUSE, Line
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -32,6 +34,13 @@ class TransferLimits:
         self.files = 0  # that are being downloaded
         self.line = Line()
         self._lock, self._turn = threading.Lock(), threading.Lock()
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """What all connections trust, read once; raises SourceError."""
+        from scripts.download.connections import trust  # noqa: PLC0415 - a file in place needs none
+
+        return trust()
 
     @property
     def least_rate(self) -> float:
