@@ -21,7 +21,7 @@ _EXAMPLES = {
 _EPILOG = """Without --accept no file of the repository is changed; the download is kept in
 .dvc/tmp/fetch, so that --accept need not repeat it. With --accept the new files are installed
 under models/, and dvc.lock, models.dvc, models.json, sources/NAME.dvc and a sha256 in params.yaml
-are updated. To undo that before you commit: git checkout . && dvc checkout"""
+are updated. To undo that before you commit: git checkout . && ./checkpoints dvc checkout"""
 
 
 @command

@@ -34,6 +34,11 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 SCALE = 10_000  # the synthetic files are so much smaller than the real ones
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the workers of `-n auto`: two more than cores, since tests wait for servers and clocks."""
+    return (os.cpu_count() or 1) + 2
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say where the pictures of the page are, if this run took some."""
     passed = terminalreporter.getreports("passed")
