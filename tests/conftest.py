@@ -35,7 +35,7 @@ SCALE = 10_000  # the synthetic files are so much smaller than the real ones
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return the workers of `-n auto`: two more than cores, since tests wait for servers and clocks."""
+    """Return the workers of `-n auto`: two more than cores, since tests wait for servers."""
     return (os.cpu_count() or 1) + 2
 
 
