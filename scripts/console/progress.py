@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from math import ceil
 from typing import TYPE_CHECKING, TextIO
 
@@ -56,9 +56,11 @@ def duration(seconds: float) -> str:
 
 def note(text: str) -> None:
     """Print a message for the user on stderr; a terminal that has gone is no error."""
-    with suppress(OSError, ValueError):
+    try:
         if sys.stderr:
             _write(text, sys.stderr)
+    except (OSError, ValueError):
+        sys.stderr = None  # some Pythons would end with 120, as they cannot flush it
 
 
 def counted(number: int, what: str = "file") -> str:
