@@ -44,7 +44,8 @@ def test_a_page_reaches_no_host(tab: Tab, tmp_path: Path) -> None:
     shown(tab, tmp_path, "<img src=https://example.com/x.png>")
 
     assert tab.requests[1:] == ["https://example.com/x.png"]
-    assert tab.complaints == ["Failed to load resource: net::ERR_NAME_NOT_RESOLVED"]
+    (complaint,) = tab.complaints  # behind a proxy it is the proxy that is not reached
+    assert complaint.startswith("Failed to load resource: net::ERR_")
 
 
 def test_what_a_script_throws_is_raised(tab: Tab) -> None:
