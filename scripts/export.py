@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.catalogue.selection import select
-from scripts.checkout import exports
 from scripts.checkout.clone import Clone
 from scripts.console.command import command, parser
 from scripts.console.progress import note, say
+from scripts.views import exports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.checkout.exports import Export
+    from scripts.views.exports import Export
 
 _EXAMPLES = {
     "md5sums > models.md5": "then, beside models/: md5sum -c models.md5",

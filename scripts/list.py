@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.checkout import rows, table
 from scripts.checkout.clone import Clone
 from scripts.checkout.state import Place
 from scripts.console.command import command, parser
 from scripts.console.progress import say
+from scripts.views import rows, table
 
 if TYPE_CHECKING:
     import argparse

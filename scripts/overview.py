@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.checkout import overview
 from scripts.checkout.clone import Clone
 from scripts.console import dispatch
 from scripts.console.command import command, parser
 from scripts.console.listing import show
 from scripts.console.progress import say
+from scripts.views import overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.checkout.clone import Clone
-from scripts.checkout.page import data, html, picture
 from scripts.console.command import command, parser, path
 from scripts.console.errors import UsageError
 from scripts.console.progress import counted, note
 from scripts.files.disk import disk_errors, write
+from scripts.views.page import data, html, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.checkout.page.data import Page
+    from scripts.views.page.data import Page
 
 _DEFAULT = Path("site/index.html")
 _OUTPUT = f"write the page to FILE; default: {_DEFAULT}"

@@ -12,8 +12,8 @@ import pytest
 
 from scripts import export
 from scripts.catalogue import params, sources
-from scripts.checkout import exports
 from scripts.checkout.clone import Clone
+from scripts.views import exports
 from tests.curation.changing import run
 from tests.world import Fault
 from tests.world.checkpoints import PAPER, files, published

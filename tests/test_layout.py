@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-LEVELS = {"curation": 5, "checkout": 4, "download": 3, "storage": 3, "pickles": 3}
+LEVELS = {"curation": 5, "views": 5, "checkout": 4, "download": 3, "storage": 3, "pickles": 3}
 LEVELS |= {"catalogue": 2, "files": 1, "console": 0}
 ROOT = Path(__file__).resolve().parents[1]
 

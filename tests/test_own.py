@@ -13,11 +13,11 @@ import pytest
 
 from scripts import export, import_url
 from scripts.catalogue import artifacts, pins, sources
-from scripts.checkout import exports
 from scripts.checkout.clone import Clone
 from scripts.console import dispatch
 from scripts.curation import lists, start
 from scripts.curation.entry import described
+from scripts.views import exports
 from tests import pages
 from tests.curation.changing import CLEAN, run
 from tests.world import World, clones

@@ -8,7 +8,7 @@ import pytest
 
 from paper.tests.guide import of_its_files
 from scripts.checkout.clone import Clone
-from scripts.checkout.page import data, html, picture
+from scripts.views.page import data, html, picture
 from tests.world import clones
 from tests.world.clones import REPOSITORY
 

@@ -12,8 +12,8 @@ import pytest
 
 from paper.tests.guide import of_its_files
 from scripts.catalogue import sources
-from scripts.checkout import exports
 from scripts.checkout.clone import Clone
+from scripts.views import exports
 from tests import pages
 from tests.pages import pattern, shell
 from tests.world.checkpoints import files

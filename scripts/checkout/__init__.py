@@ -9,9 +9,7 @@ files are moved into the cache, and `workspace` links them to their paths under 
 `leftovers` removes what was begun for a file that is in place. `journal` undoes a change of the
 catalogue that was cut short, before the catalogue is read.
 
-`state` models where each file is and how big; `plan` and `overview` show it. `rows` adds all that a
-list or a page shows of a file; `table` draws the list, and `page` makes the page. `looks` and
-`served` remember what publishers answered. `exports` writes the catalogue for other tools.
-`consumers` lets other checkouts use the tree. `tidy` and `unwanted` make room, and `doctor` runs
-the `checks`, which change nothing.
+`state` models where each file is and how big; `plan` says what a fetch would do. `looks` and
+`served` remember what publishers answered. `consumers` lets other checkouts use the tree. `tidy`
+and `unwanted` make room, and `doctor` runs the `checks`, which change nothing.
 """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts.checkout.page import html
+from scripts.views.page import html
 from tests.page.view import View, opened
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from scripts.checkout.page.markup import fragment, node, number
 from scripts.checkout.state import PLACES
 from scripts.console.progress import shortened
+from scripts.views.page.markup import fragment, node, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from scripts.checkout.rows import Row, Rows
+    from scripts.views.rows import Row, Rows
 
 _GAP = 2  # cells of the terminal between two columns
 _LEAST = 4  # cells of a column

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, tostring
 
 from scripts.catalogue.params import COMPLETE, MINIMAL
-from scripts.checkout.page import html, treemap
-from scripts.checkout.page.markup import SVG, node
 from scripts.checkout.state import Place
+from scripts.views.page import html, treemap
+from scripts.views.page.markup import SVG, node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""scripts.checkout.rows: all that the views show of a file, whatever is wrong with the clone."""
+"""scripts.views.rows: all that the views show of a file, whatever is wrong with the clone."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 
 from scripts import fetch
 from scripts.catalogue import sources
-from scripts.checkout import rows
 from scripts.checkout.clone import Clone
 from scripts.checkout.state import Place
 from scripts.console.errors import CatalogueError, UsageError
 from scripts.files import digests
+from scripts.views import rows
 from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scripts.catalogue.sources import Source
-    from scripts.checkout.rows import Row, Rows
+    from scripts.views.rows import Row, Rows
     from tests.world import World
     from tests.world.clones import TestClone
 

@@ -12,7 +12,7 @@ from scripts.console.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.checkout.rows import Row
+    from scripts.views.rows import Row
 
 _ADDRESS = "ADDRESS"  # in a command, where no public address of the repository is known
 _COMMIT = "--format=%H %cI %s"

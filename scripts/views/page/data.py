@@ -13,12 +13,13 @@ from scripts.catalogue import stages, title, witnesses
 from scripts.catalogue.documents import load, load_as_dvc
 from scripts.catalogue.lock import LOCK, SEAL
 from scripts.catalogue.stages import Stage
-from scripts.checkout import looks, rows, served, state
-from scripts.checkout.page import repository
+from scripts.checkout import looks, served, state
 from scripts.checkout.state import Place
 from scripts.console.errors import CatalogueError, DiskError
 from scripts.pickles import screening
 from scripts.pickles.weights_only import TORCH
+from scripts.views import rows
+from scripts.views.page import repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from scripts.catalogue.sources import Mirror
     from scripts.checkout.clone import Clone
     from scripts.checkout.looks import Look
-    from scripts.checkout.rows import Row
+    from scripts.views.rows import Row
 
 _COMMITS = 5  # of the lock, that are shown
 _AWAY = (Place.TEAM, Place.MISSING)

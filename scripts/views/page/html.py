@@ -11,10 +11,10 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from scripts.catalogue.urls import host_of
-from scripts.checkout.page import pipeline, treemap
-from scripts.checkout.page.markup import markup, node
 from scripts.checkout.state import PLACES, Place, shown
 from scripts.console.progress import counted
+from scripts.views.page import pipeline, treemap
+from scripts.views.page.markup import markup, node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -25,10 +25,10 @@ from scripts.catalogue.params import TREE
 from scripts.catalogue.stages import Stage
 from scripts.checkout import looks
 from scripts.checkout.clone import Clone
-from scripts.checkout.page import data, html, picture, pipeline, repository, treemap
-from scripts.checkout.rows import Row
 from scripts.checkout.state import Place
 from scripts.console import dispatch
+from scripts.views.page import data, html, picture, pipeline, repository, treemap
+from scripts.views.rows import Row
 from tests.world.clones import REPOSITORY
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from scripts.catalogue import names
 from scripts.catalogue.params import TREE
-from scripts.checkout.page.markup import node, number
+from scripts.views.page.markup import node, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -18,10 +18,11 @@ from scripts.catalogue.params import COMPLETE, TREE
 from scripts.catalogue.pins import Pin
 from scripts.catalogue.selection import select
 from scripts.catalogue.urls import host_of
-from scripts.checkout import overview, state
+from scripts.checkout import state
 from scripts.checkout.state import FileState, Place
 from scripts.console.errors import CatalogueError
 from scripts.files.disk import reason
+from scripts.views import overview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from scripts.catalogue.params import Checkpoint
     from scripts.catalogue.sources import Source
     from scripts.checkout.clone import Clone
-    from scripts.checkout.overview import Overview
+    from scripts.views.overview import Overview
 
 VERSION = 1  # of the JSON document, which docs/json.md describes
 _SHOWN = 5  # faults in a message
