@@ -251,11 +251,10 @@ class _Planner:
 def _ask_all(planner: _Planner, entries: Sequence[Published]) -> list[list[Download] | None]:
     """Return the downloads of each entry, or None if a source has not answered in time."""
     # Imported here: a fetch for which all is in place sends no request.
-    from scripts.download.connections import trust  # noqa: PLC0415
     from scripts.download.headers import at_once  # noqa: PLC0415
 
     try:
-        ask = partial(_served, trust())
+        ask = partial(_served, planner.clone.limits.context)
     except SourceError:  # the download itself reports it
         return [None] * len(entries)
     return at_once(replace(planner, ask=ask).downloads, entries, within=_PATIENCE)

@@ -16,7 +16,6 @@ from scripts.checkout.leftovers import drop_begun, key
 from scripts.checkout.local import identify
 from scripts.checkout.tidy import room
 from scripts.console.errors import CheckpointError
-from scripts.download.connections import trust
 from scripts.download.headers import HeadRequest, at_once
 from scripts.files.disk import disk_errors
 from scripts.storage import garbage
@@ -91,7 +90,7 @@ def sources(clone: Clone, entries: Sequence[Published]) -> dict[str, list[str]]:
     downloaded. Raises SourceError if there is no file of trusted certificate authorities.
     """
     asked = [(entry, each) for entry in entries for each in candidates.candidates(clone, entry)]
-    context = trust()
+    context = clone.limits.context
     answers = at_once(lambda row: _has(clone, row[0], row[1], context), asked)
     found: dict[str, dict[str, set[Checkpoint]]] = {entry.name: {} for entry in entries}
     for (entry, candidate), answer in zip(asked, answers, strict=True):

@@ -11,7 +11,6 @@ from scripts.catalogue import sources
 from scripts.catalogue.urls import host_of
 from scripts.checkout import candidates, served
 from scripts.console.errors import SourceError, UsageError
-from scripts.download.connections import trust
 from scripts.download.headers import (
     BlockedError,
     GoneError,
@@ -80,7 +79,7 @@ def compare(
         seen = served.recall(clone, entry, source.url)
         asked.append(_Asked(source, clone.published_pin(entry), seen))
         asked += _mirrors(clone, entry, source) if mirrors else ()
-    timeout, context = clone.catalogue.network.timeout, trust()
+    timeout, context = clone.catalogue.network.timeout, clone.limits.context
 
     def ask(asked: _Asked) -> Finding:
         try:
