@@ -13,6 +13,7 @@ from scripts.catalogue.artifacts import Artifact
 from scripts.catalogue.pins import Pin
 from scripts.catalogue.urls import host_of
 from scripts.download import addresses
+from scripts.views.rows import users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -84,7 +85,7 @@ def render(clone: Clone, paths: Iterable[str], name: str) -> Export:
 
 
 def _files(clone: Clone, paths: set[str]) -> Iterator[File]:
-    described = artifacts.read(clone.root / "dvc.yaml")
+    described, sets = artifacts.read(clone.root / "dvc.yaml"), users(clone.catalogue.sets)
     for entry in clone.catalogue.published.values():
         for file in entry.files:
             if file.path in paths:
@@ -92,7 +93,7 @@ def _files(clone: Clone, paths: set[str]) -> Iterator[File]:
                     file.path, entry.name, file.member, clone.pin(file) or Pin(None),
                     sources.read(clone.root / "sources", entry.name),
                     described.get(file.path, Artifact(file.path)),
-                    tuple(name for name, held in clone.catalogue.sets.items() if file.path in held),
+                    sets.get(file.path, ()),
                 )  # fmt: skip
 
 

@@ -158,7 +158,7 @@ class _Reader:
         self.faults = faults
         self._clone, holds = clone, clone.catalogue
         self._files = holds.files
-        self._sets, self._configurations = _users(holds.sets), _users(holds.configurations)
+        self._sets, self._configurations = users(holds.sets), users(holds.configurations)
         self.sources: dict[str, Source | None] = {}
         self._remote: Collection[str] | None = None
         self._described: Mapping[str, Artifact] = {}
@@ -248,7 +248,7 @@ def _mirrors(source: Source | None, file: Checkpoint) -> tuple[str, ...]:
     return tuple(each.url for each in copies if each.member in (None, file.member))
 
 
-def _users(named: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def users(named: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Return the names of the sets, or configurations, that each path is in."""
     found: dict[str, tuple[str, ...]] = {}
     for name, paths in named.items():
