@@ -20,6 +20,7 @@ from scripts.checkout.clone import Clone
 from scripts.checkout.doctor import CHECKS
 from scripts.checkout.journal import DONE, Journal, locked
 from scripts.console.errors import CheckpointError
+from scripts.download import headers
 from scripts.storage.cache import Cache
 from scripts.storage.remote import Remote
 from tests.curation.changing import run
@@ -351,6 +352,7 @@ def test_the_network_is_waited_for_some_seconds_only(
 ) -> None:
     """A publisher stalls, and so does the remote."""
     monkeypatch.setattr(sources, "_WITHIN", 0.3)
+    monkeypatch.setattr(headers, "_TRIES", 1)  # no second request, which the next test would see
     monkeypatch.setattr(sources, "_seen", lambda _: time.sleep(2))
     world.fault("*", Fault.delay(2))
 
