@@ -20,7 +20,7 @@ from tests.world import Fault, World
 from tests.world import clones as making
 from tests.world.checkpoints import files, published
 from tests.world.clones import TestClone
-from tests.world.processes import started, until
+from tests.world.processes import PATIENCE, started, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -372,7 +372,7 @@ def test_ctrl_c_stops_without_a_traceback_and_a_rerun_resumes(
     with started(clone, "dvc", "repro", "fetch@sam_vit_b") as run:
         until(lambda: partial.kept(part) == 1 << 20)
         os.killpg(run.pid, signal.SIGINT)
-        _, error = run.communicate(timeout=20)
+        _, error = run.communicate(timeout=PATIENCE)
 
     assert (run.returncode != 0, "Traceback" in error) == (True, False)
     assert clone.tree() == {}
@@ -389,7 +389,7 @@ def test_a_kill_of_everything_is_made_up_for_by_a_rerun(clone: TestClone, world:
     with started(clone, "dvc", "repro", "fetch_minimal") as run:
         until(lambda: world.served(META) > 0)
         os.killpg(run.pid, signal.SIGKILL)
-        run.communicate(timeout=20)
+        run.communicate(timeout=PATIENCE)
 
     assert clone.tree().keys() <= MINIMAL
     rerun = clone.run("dvc", "repro", "fetch_minimal")

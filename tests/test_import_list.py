@@ -18,6 +18,7 @@ from tests.download.transfers import md5, noise
 from tests.pickles.pickling import RUN, torch
 from tests.world import Fault
 from tests.world.formats import zip_of
+from tests.world.processes import until
 from tests.world.publishers import BRANCH_HEAD
 
 if TYPE_CHECKING:
@@ -282,9 +283,7 @@ def test_what_arrives_after_ctrl_c_is_not_put_in_place(
 
     done = ran(clone, capsys, plain())
     held.set()
-    latest = time.monotonic() + 10
-    while md5(late) not in clone.objects() and time.monotonic() < latest:
-        time.sleep(0.01)
+    until(lambda: md5(late) in clone.objects())
     time.sleep(0.05)  # it would be linked at once
 
     assert done.code == 130

@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from tests.download import transfers
 from tests.download.transfers import MIB, NAME, URL, assert_placed, attempt, noise, part_of
 from tests.world import Fault, disks
 from tests.world.checkpoints import DRIVE
+from tests.world.processes import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,11 +125,9 @@ def test_a_disk_that_fills_up_during_a_download_keeps_the_partial_file(
     with subprocess.Popen(  # noqa: S603
         FETCH, cwd=pinned.root, env=dict(pinned.env), stderr=subprocess.PIPE, text=True
     ) as process:
-        until = time.monotonic() + 30
-        while partial.kept(part_of(pinned, BIG)) < MIB and time.monotonic() < until:
-            time.sleep(0.01)
+        until(lambda: partial.kept(part_of(pinned, BIG)) >= MIB)
         disks.fill(small / "somebody's")
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE)
     kept = partial.kept(part_of(pinned, BIG))
     world.clear()
     (small / "somebody's").unlink()

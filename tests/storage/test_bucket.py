@@ -12,7 +12,7 @@ import pytest
 from bench import paper
 from tests.world import Fault
 from tests.world.checkpoints import MIB
-from tests.world.processes import started, until
+from tests.world.processes import PATIENCE, started, until
 from tests.world.teams import FILES, SAM, Team, command, fill, place, project, spoiled
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_a_push_that_is_killed_is_made_up_for_by_the_next(team: Team, bucket: Bu
     with started(owner, "dvc", "push") as push:
         until(lambda: rule.met > 5 and len(bucket.objects()) == 5)
         os.killpg(push.pid, signal.SIGKILL)
-        push.communicate(timeout=20)
+        push.communicate(timeout=PATIENCE)
     kept = bucket.objects()
     bucket.clear()
 
@@ -98,7 +98,7 @@ def test_a_large_push_that_is_killed_starts_anew(
     with started(owner, "dvc", "push") as push:
         until(lambda: rule.met == 1)
         os.killpg(push.pid, signal.SIGKILL)
-        push.communicate(timeout=20)
+        push.communicate(timeout=PATIENCE)
     assert bucket.objects() == {}
     bucket.clear()
 

@@ -223,7 +223,7 @@ def _pin_params(root: Path, contents: Mapping[str, bytes], served: Mapping[str, 
     for entry in [*params["checkpoints"].values(), *members]:
         if "sha256" in entry:
             entry["sha256"] = hashlib.sha256(contents[entry["path"]]).hexdigest()
-    params["network"].update(backoff=0.01, timeout=5)
+    params["network"].update(backoff=0.01, timeout=60)
     _dump(root / "params.yaml", params)
 
 

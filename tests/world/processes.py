@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.world.clones import TestClone
 
+PATIENCE = 120.0  # seconds; two cores may be busy with other tests
+
 _DYING = """
 import os, signal, sys
 from importlib import import_module
@@ -95,8 +97,8 @@ def started(clone: TestClone, *words: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for something another process does; fail after 20 s."""
-    deadline = time.monotonic() + 20
+    """Wait for something another process or thread does; fail after two minutes."""
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

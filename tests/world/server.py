@@ -73,7 +73,7 @@ class Server(ThreadingTCPServer):
         if self._stopped:
             return
         self._stopped = True
-        with socket.create_connection(("127.0.0.1", self.server_address[1]), timeout=5):
+        with socket.create_connection(("127.0.0.1", self.server_address[1]), timeout=60):
             self._thread.join()  # woken by the connection, which a poll would be late for
         self.socket.close()  # first, so that a client which tries again is refused
         with self._lock:

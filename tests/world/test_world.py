@@ -46,13 +46,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def get(url: str, **headers: str) -> requests.Response:
     """Get an address with some headers (an underscore stands for a hyphen)."""
     named = {key.replace("_", "-"): value for key, value in headers.items()}
-    return requests.get(url, headers={"Accept-Encoding": "identity"} | named, timeout=5)
+    return requests.get(url, headers={"Accept-Encoding": "identity"} | named, timeout=60)
 
 
 def download(folder: Path, url: str = DRIVE) -> bytes:
     """Fetch an address with gdown."""
     path = folder / "file"
-    gdown.download(url, str(path), quiet=True, use_cookies=False, timeout=5)
+    gdown.download(url, str(path), quiet=True, use_cookies=False, timeout=60)
     return path.read_bytes()
 
 
@@ -116,7 +116,7 @@ def test_meta_sends_an_etag_that_is_no_md5_and_hides_what_is_missing(world: Worl
 def test_hugging_face_names_the_sha256_before_it_redirects() -> None:
     """The first reply carries hash, size and commit; the CDN's address is fresh each time."""
     first, second = (
-        requests.head(HUGGING_FACE, allow_redirects=False, timeout=5) for _ in range(2)
+        requests.head(HUGGING_FACE, allow_redirects=False, timeout=60) for _ in range(2)
     )
     data = published(SCALE)[HUGGING_FACE]
 
@@ -160,7 +160,7 @@ def test_google_storage_announces_its_hashes() -> None:
     data = published(SCALE)[GOOGLE]
     md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
-    hashes = requests.head(GOOGLE, timeout=5).headers["X-Goog-Hash"]
+    hashes = requests.head(GOOGLE, timeout=60).headers["X-Goog-Hash"]
 
     assert hashes.startswith("crc32c=")
     assert hashes.endswith(f", md5={md5}")
@@ -223,7 +223,7 @@ def test_the_proxy_can_refuse_or_hang_up_or_be_down(world: World) -> None:
 
 def test_head_is_answered_without_a_body(world: World) -> None:
     """The headers are those of GET, and no body byte is sent."""
-    assert requests.head(META, timeout=5).headers["Content-Length"] == str(len(DATA))
+    assert requests.head(META, timeout=60).headers["Content-Length"] == str(len(DATA))
     assert world.served() == 0
     assert world.requests[0].matches("HEAD https://dl.*")
 
@@ -234,7 +234,7 @@ def test_a_world_leaves_no_thread_behind() -> None:
     with World(publish=False) as world:
         world.publish(f"{world.http}/x", b"x" * 100)
         world.fault("*", Fault.stall(10))
-        reply = requests.get(f"{world.http}/x", stream=True, timeout=5)
+        reply = requests.get(f"{world.http}/x", stream=True, timeout=60)
 
     reply.close()
     assert threading.active_count() == before
