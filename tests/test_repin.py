@@ -14,7 +14,7 @@ from scripts.catalogue import lock, pins, sources
 from scripts.console.errors import DiskError
 from scripts.storage.cache import Cache
 from tests.curation.changing import CLEAN, Ran, dvc, run
-from tests.download.transfers import HOST, NAME, PATH, URL, limit, md5, noise, unpin
+from tests.download.transfers import HOST, NAME, PATH, URL, md5, noise, unpin
 from tests.world import Fault
 from tests.world.checkpoints import ARCHIVES, DRIVE, FBAI, TAPNET, files, members
 from tests.world.formats import zip_of
@@ -281,8 +281,6 @@ def test_a_publisher_that_gives_nothing_changes_nothing(
     fault: Fault, said: str, complete: TestClone, world: World, capsys: Capture
 ) -> None:
     """What happened, the state of the disk, the next step."""
-    limit(complete, timeout=0.5)
-    complete.run("git", "commit", "-qam", "impatient", check=True)
     before = state(complete)
     world.fault(URL, fault)
 

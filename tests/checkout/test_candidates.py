@@ -17,7 +17,7 @@ from scripts.catalogue import lock as sealing
 from scripts.checkout.clone import Clone
 from scripts.checkout.obtain import obtain
 from tests.conftest import SCALE
-from tests.download.transfers import MIB, md5
+from tests.download.transfers import MIB, limit, md5, patiently
 from tests.world import Fault, clones
 from tests.world.checkpoints import files, published
 from tests.world.processes import without_root
@@ -147,16 +147,23 @@ def test_a_team_that_refuses_the_account_is_tried_once(
     assert [line for line in said if "team" in line] == said[:1]
 
 
+@pytest.fixture
+def hasty(clone: TestClone, monkeypatch: pytest.MonkeyPatch) -> TestClone:
+    """A clone that gives up a silent host soon."""
+    limit(clone, timeout=1, retries=1)
+    patiently(monkeypatch)
+    return clone
+
+
 def test_a_mirror_that_is_down_is_tried_once(
-    clone: TestClone, world: World, capsys: Capture
+    hasty: TestClone, world: World, capsys: Capture
 ) -> None:
     """Its retries are spent on the first file alone."""
-    _hasten(clone)
-    mirrors(clone, NEAR)
+    mirrors(hasty, NEAR)
     world.fault(f"{NEAR}/*", Fault.stall(0, seconds=20))
     near(world)
 
-    obtained(clone, NAME, "superpoint_v1")
+    obtained(hasty, NAME, "superpoint_v1")
 
     assert len({request.path for request in world.requests if request.host == "near.test"}) == 1
     assert capsys.readouterr().err.count("near.test") == 1
@@ -299,11 +306,12 @@ def test_a_folder_can_be_a_mirror(clone: TestClone, world: World, capsys: Captur
     ],
 )
 def test_a_mirror_that_fails_means_the_next_candidate(
-    clone: TestClone, world: World, capsys: Capture, fault: Fault, says: str
+    hasty: TestClone, world: World, capsys: Capture, fault: Fault, says: str
 ) -> None:
     """One line, then the publisher's bytes."""
-    _hasten(clone)
-    mirrors(clone, NEAR)
+    if not fault.name.startswith("stall"):
+        limit(hasty, timeout=60)
+    mirrors(hasty, NEAR)
     near(world)
     world.fault(f"{NEAR}/*", fault)
 
@@ -313,13 +321,7 @@ def test_a_mirror_that_fails_means_the_next_candidate(
     assert says in err
     assert err.endswith("; trying github.com\n")
     assert f"{PATH}  downloaded from github.com" in out
-    assert clone.tree() == {PATH: DATA}
-
-
-def _hasten(clone: TestClone) -> None:
-    params = clone.root / "params.yaml"
-    text = re.sub(r"(?m)^  (timeout|retries): .*$", r"  \1: 1", params.read_text())
-    params.write_text(text)
+    assert hasty.tree() == {PATH: DATA}
 
 
 def test_the_mirrors_of_a_source_replace_its_publisher(

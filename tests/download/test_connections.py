@@ -41,7 +41,7 @@ CONTENT = files(10_000)[PATH]
 @pytest.fixture(autouse=True)
 def _limited(clone: TestClone) -> None:
     """Fail early."""
-    transfers.limit(clone, retries=1, timeout=1)
+    transfers.limit(clone, retries=1, timeout=60)
 
 
 @pytest.mark.parametrize("name", BUNDLES)
@@ -233,7 +233,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[socket.socket, 
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("no_proxy", "*")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(5)
+        server.settimeout(60)
         yield server, f"https://h.example:{server.getsockname()[1]}/x"
 
 
@@ -270,7 +270,7 @@ def test_an_own_url_of_this_machine_needs_no_pin(world: World) -> None:
     world.publish(f"{world.http}/b", b"here")
     world.fault(f"{world.http}/a", Fault.redirect(f"{world.http}/b"))
 
-    publisher = Publisher(f"{world.http}/a", connections=1, timeout=1)
+    publisher = Publisher(f"{world.http}/a", connections=1, timeout=60)
     publisher.refuse_private()
 
     with closing(publisher), publisher.get() as reply:
@@ -292,7 +292,7 @@ def test_no_redirect_leads_into_this_network(
 
     assert_failed(clone, run, world, f"{HOST}: redirects to https://", "a private address")
     with pytest.raises(SourceError, match="a private address"):
-        HeadRequest(URL, trust(), timeout=1).head()
+        HeadRequest(URL, trust(), timeout=60).head()
     assert {host for host, _ in world.tunnels} == {HOST}
 
 
@@ -339,7 +339,7 @@ def test_google_drive_is_not_on_this_machine_without_a_pin(
     request = Request("x", clone.root / "x.part", pin, Bar("x"))
 
     with pytest.raises(SourceError) as raised:
-        drive.download(DRIVE, request, Network(retries=0, timeout=1))
+        drive.download(DRIVE, request, Network(retries=0, timeout=60))
 
     refused = "drive.google.com: resolves to 127.0.0.1, a private address" in str(raised.value)
     assert (refused, world.requests) == (pin is None, [])

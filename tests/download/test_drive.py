@@ -37,7 +37,7 @@ def _pinned(clone: TestClone, world: World) -> None:
     """Pin a file of three MiB there."""
     world.publish(DRIVE, BIG)
     transfers.pin(clone, BIG, path=PATH)
-    transfers.limit(clone, retries=0, timeout=0.5)
+    transfers.limit(clone, retries=0, timeout=60)
 
 
 @pytest.fixture
@@ -117,6 +117,7 @@ def test_a_failure_after_the_confirm_page_is_shown_without_its_url(
     # With a Content-Disposition the status is Drive's response for the file, not a page.
     named = Fault.header("Content-Disposition", "attachment; filename=x")
     world.fault(FILE, fault | named)
+    transfers.limit(clone, timeout=0.5 if fault.name.startswith("stall") else 60)
 
     run = attempt(clone, capsys, NAME)
 
@@ -195,7 +196,7 @@ def test_a_connection_that_is_refused_twice_is_tried_again(
 
 def test_a_drip_is_given_up(clone: TestClone, world: World, capsys: Capture) -> None:
     """The least rate counts for what gdown reads, too: a chunk of 512 KiB at a time."""
-    transfers.limit(clone, least_rate=1_000_000, window=1)
+    transfers.limit(clone, least_rate=1_000_000, window=1, timeout=1)
     world.fault(FILE, Fault.slow(20))
 
     run = attempt(clone, capsys, NAME)

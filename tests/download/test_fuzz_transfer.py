@@ -20,7 +20,7 @@ from scripts.download import partial, transfer
 from scripts.download.partial import MIB, Partial, Version
 from scripts.download.request import Request, TransferLimits
 from scripts.files.digests import of_file
-from tests.download.transfers import HOST, URL, md5, noise
+from tests.download.transfers import HOST, URL, md5, noise, patiently
 from tests.world import Fault
 from tests.world.checkpoints import HQ_67AB
 
@@ -36,7 +36,7 @@ DATA = noise(2 * MIB + 99)  # three blocks
 HUGGING = f"{HQ_67AB}/sam_hq_vit_h.pth"
 ETAG = '"right"'
 PIN = Pin(md5(DATA), len(DATA))
-NETWORK = Network(connections=3, retries=1, backoff=0.001, timeout=0.1)
+NETWORK = Network(connections=3, retries=1, backoff=0.001, timeout=0.2)
 PATIENT = Network(connections=3, backoff=0.001)
 SETTINGS = settings(
     deadline=None,
@@ -60,8 +60,9 @@ FAULTS = [
 
 
 @pytest.fixture(autouse=True)
-def _published(world: World) -> None:
+def _published(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Serve the file at two publishers."""
+    patiently(monkeypatch)
     world.publish(URL, DATA, etag=ETAG)
     world.publish(HUGGING, DATA)
 

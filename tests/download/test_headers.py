@@ -11,7 +11,7 @@ import pytest
 from scripts.console.errors import SourceError, TransientError
 from scripts.download.connections import trust
 from scripts.download.headers import BlockedError, GoneError, Head, HeadRequest
-from tests.download.transfers import HOST, URL, md5
+from tests.download.transfers import HOST, URL, md5, patiently
 from tests.world import Fault
 from tests.world.checkpoints import ARCHIVES, DRIVE, HQ_67AB, MOBILE_SAM, TAPNET, published
 from tests.world.processes import until
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.usefixtures("folder")  # for its environment
 
 
 def head(url: str = URL) -> Head:
-    """Request headers as the comparison with the publisher does, with a short timeout."""
-    with closing(HeadRequest(url, trust(), timeout=1)) as request:
+    """Request headers as the comparison with the publisher does, with the longest timeout."""
+    with closing(HeadRequest(url, trust(), timeout=60)) as request:
         return request.head()
 
 
@@ -56,11 +56,14 @@ def test_hugging_face_reports_the_sha256_before_it_redirects(world: World) -> No
     assert head(URL).sha256 is None
 
 
-def test_headers_that_drip_are_requested_again(world: World) -> None:
+def test_headers_that_drip_are_requested_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each byte comes before the timeout, but they do not end."""
+    patiently(monkeypatch, silence=60)
     world.fault(URL, Fault.slow_headers(20), Fault.none())
 
-    with closing(HeadRequest(URL, trust(), timeout=0.3)) as request:
+    with closing(HeadRequest(URL, trust(), timeout=0.5)) as request:
         assert request.head().size == len(SERVED[URL])
 
     assert len(world.requests) == 2

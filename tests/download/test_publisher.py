@@ -30,7 +30,7 @@ def publisher(folder: Path, world: World) -> Iterator[Publisher]:
     """The publisher of a file of one MiB."""
     del folder  # requested for the environment
     world.publish(URL, DATA)
-    with closing(Publisher(URL, connections=2, timeout=1)) as made:
+    with closing(Publisher(URL, connections=2, timeout=60)) as made:
         yield made
 
 
@@ -160,7 +160,7 @@ def test_a_whole_response_without_a_length_has_no_total(publisher: Publisher, wo
         assert b"".join(reply.chunks()) == DATA
 
 
-@pytest.mark.parametrize("waits", [Fault.delay(60), Fault.stall(1000)])
+@pytest.mark.parametrize("waits", [Fault.delay(600), Fault.stall(1000)])
 def test_close_wakes_a_thread_that_waits_for_data(folder: Path, world: World, waits: Fault) -> None:
     """Before the response or in the middle of it, long before the timeout."""
     del folder
@@ -179,7 +179,7 @@ def test_close_wakes_a_thread_that_waits_for_data(folder: Path, world: World, wa
         thread.join(0.01)
     thread.join(0.1)
     publisher.close()
-    thread.join(5)
+    thread.join(60)
 
     assert [HOST in str(error) for error in raised] == [True]
 
@@ -214,7 +214,7 @@ def test_a_refused_connection_is_reported_as_such(folder: Path) -> None:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}/file"
         with (
-            closing(Publisher(url, connections=1, timeout=1)) as publisher,
+            closing(Publisher(url, connections=1, timeout=60)) as publisher,
             pytest.raises(TransientError, match="no connection: Connection refused") as raised,
             publisher.get(),
         ):

@@ -28,7 +28,7 @@ def _pinned(clone: TestClone, world: World) -> None:
     """Pin a file of many blocks."""
     world.publish(URL, BIG)
     transfers.pin(clone, BIG)
-    transfers.limit(clone, retries=2, timeout=1)
+    transfers.limit(clone, retries=2, timeout=60)
 
 
 @pytest.mark.parametrize("connections", [1, 8])

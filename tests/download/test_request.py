@@ -29,5 +29,5 @@ def test_a_file_waits_while_those_before_it_have_more_than_they_can_read() -> No
         second.start()
         assert not begun.wait(PAUSE * 5)
         full.is_ahead = False
-        assert begun.wait(10)
+        assert begun.wait(60)
     second.join()

@@ -35,7 +35,7 @@ def answered(send: Callable[[socket.socket], object]) -> Iterator[tuple[Response
         thread = threading.Thread(target=serve)
         thread.start()
         counted: list[int] = []
-        with socket.create_connection(server.getsockname(), timeout=10) as opened:
+        with socket.create_connection(server.getsockname(), timeout=60) as opened:
             response = Response(opened, lambda size, _: counted.append(size), method="GET")
             response.begin()
             yield response, counted

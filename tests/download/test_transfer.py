@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -26,12 +28,14 @@ from tests.download.transfers import (
     part_of,
 )
 from tests.world import Fault
+from tests.world.processes import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.world import World
+    from tests.world import Request, World
     from tests.world.clones import TestClone
+    from tests.world.reply import Reply
 
     Capture = pytest.CaptureFixture[str]
 
@@ -45,7 +49,7 @@ def _pinned(clone: TestClone, world: World) -> None:
     """Pin a file of several blocks."""
     world.publish(URL, BIG)
     transfers.pin(clone, BIG)
-    transfers.limit(clone, retries=2, timeout=5, connections=2)
+    transfers.limit(clone, retries=2, timeout=60, connections=2)
 
 
 @pytest.fixture
@@ -69,10 +73,7 @@ def start(clone: TestClone) -> subprocess.Popen[str]:
 
 def wait_for(world: World, served: int) -> None:
     """Wait until the publishers have served so many bytes."""
-    deadline = time.monotonic() + 30
-    while world.served() < served:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: world.served() >= served)
 
 
 def test_after_kill_9_only_unfinished_blocks_are_downloaded_again(
@@ -375,7 +376,7 @@ def test_an_empty_file_is_a_file(clone: TestClone, world: World, capsys: Capture
 
 @pytest.mark.parametrize(
     "faults",
-    [[Fault.none()] * 3 + [Fault.delay(60)], [Fault.stall(300_000)], [Fault.delay(60)]],
+    [[Fault.none()] * 3 + [Fault.delay(600)], [Fault.stall(300_000)], [Fault.delay(600)]],
     ids=["headers", "bodies", "first"],
 )
 def test_ctrl_c_ends_a_stalled_transfer_at_once(
@@ -384,27 +385,35 @@ def test_ctrl_c_ends_a_stalled_transfer_at_once(
     """Exit code 130, one message, and no thread that delays the exit until the timeout."""
     transfers.limit(clone, timeout=600, connections=4)
     world.fault(URL, *faults)
+    part, begun = part_of(clone, BIG), len(faults) > 1 or faults[0].name.startswith("stall")
     with start(clone) as process:
-        deadline = time.monotonic() + 30
-        while len(world.requests) < len(faults) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: len(world.requests) >= len(faults) and part.exists() == begun)
         time.sleep(0.3)  # until all connections wait
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=5)
+        out, err = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, out) == (130, "")
     assert err.startswith("error: stopped; partial downloads are kept: ")
     assert err.count("\n") == 1
-    assert part_of(clone, BIG).exists() == (len(faults) > 1 or faults[0].name.startswith("stall"))
+    assert part.exists() == begun
     assert clone.tree() == clone.objects() == {}
 
 
 def test_two_processes_share_one_download(clone: TestClone, world: World) -> None:
     """The second one waits, then reuses the file."""
     transfers.limit(clone, connections=4)
-    world.fault(URL, Fault.slow(4 * MIB))
+    waiting = threading.Event()
+
+    def hold(_: Request, reply: Reply) -> Reply:
+        assert waiting.wait(PATIENCE)
+        return reply
+
+    world.fault(URL, Fault("hold", hold))
     with start(clone) as first, start(clone) as second:
-        outputs = [first.communicate(timeout=60), second.communicate(timeout=60)]
+        said = [process.stderr for process in (first, second) if process.stderr]
+        assert select.select(said, [], [], PATIENCE)[0]
+        waiting.set()
+        outputs = [first.communicate(timeout=PATIENCE), second.communicate(timeout=PATIENCE)]
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert_placed(clone, BIG)

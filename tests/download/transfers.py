@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from scripts import fetch
 from scripts.catalogue import lock as sealing
+from scripts.download import publisher
+from scripts.download.connections import Session
 from scripts.download.ranges import RangeDownload
 from scripts.files.digests import Hashing
 from tests.world import clones
@@ -52,6 +54,17 @@ def limit(clone: TestClone, **values: float) -> None:
         text, count = re.subn(rf"(?m)^  {key}: [\d.]+", f"  {key}: {value}", text)
         assert count == 1
     params.write_text(text)
+
+
+def patiently(monkeypatch: pytest.MonkeyPatch, silence: float | None = None) -> None:
+    """Give each connection a minute to be made, however short the timeout of the test.
+
+    A handshake on a busy machine is no fault. With `silence`, as many seconds without data are
+    none either, and only the watch over the rate uses the timeout.
+    """
+    monkeypatch.setattr(
+        publisher, "Session", lambda url, limits: Session(url, (60.0, silence or limits[1]))
+    )
 
 
 def pin(clone: TestClone, data: bytes, *, size: bool = True, path: str = PATH) -> None:
