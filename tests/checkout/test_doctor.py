@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-import time
+import threading
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -353,11 +353,13 @@ def test_the_network_is_waited_for_some_seconds_only(
     """A publisher stalls, and so does the remote."""
     monkeypatch.setattr(sources, "_WITHIN", 0.3)
     monkeypatch.setattr(headers, "_TRIES", 1)  # no second request, which the next test would see
-    monkeypatch.setattr(sources, "_seen", lambda _: time.sleep(2))
-    world.fault("*", Fault.delay(2))
+    late = threading.Event()
+    monkeypatch.setattr(sources, "_seen", lambda _: late.wait(60))
+    world.fault("*", Fault.delay(60))
 
     assert fault("publishers", clone.root)[1] == "no answer within 0 s"
     assert fault("remote", clone.root) == ("team: no answer within 0 s",)
+    late.set()
 
 
 def test_what_the_remote_has_is_told(local: TestClone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from scripts import fetch
+from scripts.download import partial
 from tests.world import Fault, clones
 from tests.world.checkpoints import DRIVE, files
-from tests.world.processes import killed_at
+from tests.world.processes import killed_at, until
 
 if TYPE_CHECKING:
-    from tests.world import World
+    from tests.world import Request, World
     from tests.world.clones import TestClone
+    from tests.world.reply import Reply
 
 SCALE = 10_000
 NAME, PATH = "sam_vit_b", "models/sam_ckpts/sam_vit_b_01ec64.pth"
@@ -135,7 +137,13 @@ def test_the_error_states_the_bytes_that_are_kept(
     url = "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth"
     trusting = unpinned(clone)
     world.publish(url, bytes(3 << 20))
-    world.fault(f"GET {url}", Fault.none(), Fault.status(404) | Fault.delay(1))
+    part = clone.root / f".dvc/tmp/fetch/{NAME}.part"
+
+    def hold(_: Request, reply: Reply) -> Reply:
+        until(lambda: partial.kept(part) == 1 << 20)
+        return reply
+
+    world.fault(f"GET {url}", Fault.none(), Fault.status(404) | Fault("hold", hold))
 
     assert fetch.main(trusting) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,16 @@ from tests.conftest import SCALE
 from tests.console.screens import terminal
 from tests.world import Fault
 from tests.world.checkpoints import files
-from tests.world.processes import started, until
+from tests.world.processes import PATIENCE, started, until
 
 if TYPE_CHECKING:
     from scripts.download.request import Request, TransferLimits
     from scripts.files.digests import Digest
     from tests.console.screens import Screen
+    from tests.world import Request as Received
     from tests.world import World
     from tests.world.clones import TestClone
+    from tests.world.reply import Reply
 
     Capture = pytest.CaptureFixture[str]
 
@@ -40,11 +43,15 @@ def test_one_archive_at_a_time_is_on_the_disk(
     real = Candidate.download
     running: list[str] = []
     most = [0]
+    together = threading.Barrier(2)
 
     def slow(candidate: Candidate, request: Request, limits: TransferLimits) -> Digest:
         running.append(request.name)
         most.append(len(running))
-        time.sleep(0.2)
+        if request.name.startswith("sam_"):
+            together.wait(PATIENCE)
+        else:
+            time.sleep(0.2)  # in which a second one would begin
         try:
             return real(candidate, request, limits)
         finally:
@@ -109,7 +116,7 @@ def test_ctrl_c_ends_it_at_once(clone: TestClone, world: World) -> None:
     with started(clone, sys.executable, "-m", "scripts.fetch", "complete") as process:
         until(lambda: len(world.requests) >= 4)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130
     assert said == f"error: {parallel._STOPPED}\n"  # noqa: SLF001
@@ -125,9 +132,16 @@ def test_what_is_drawn_on_a_terminal_goes_without_a_trace(
     clone: TestClone, world: World, names: list[str], shown: str
 ) -> None:
     """One entry goes by its name; of several, the files are counted."""
-    world.fault("*", Fault.delay(0.4))
+    seen = threading.Event()
+
+    def hold(_: Received, reply: Reply) -> Reply:
+        assert seen.wait(PATIENCE)
+        return reply
+
+    world.fault("*", Fault("hold", hold))
     with terminal() as screen, on(screen, clone, "-m", "scripts.fetch", *names) as process:
         until(lambda: shown in screen.read())
+        seen.set()
         assert process.wait() == 0
         assert screen.read() == ""
 

@@ -177,14 +177,14 @@ def test_who_does_not_answer_in_time_is_estimated(
     clone: TestClone, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others are not; and nobody waits longer."""
-    world.fault("*checkpoint.npy", Fault.delay(30))
-    monkeypatch.setattr(plan, "_PATIENCE", 0.5)
     monkeypatch.setattr(headers, "_TRIES", 1)  # no second request, which the next test would see
+    world.fault("*checkpoint.npy", Fault.delay(600))
+    monkeypatch.setattr(plan, "_PATIENCE", 2)
     began = time.monotonic()
 
     planned = made(clone, UNSIZED, "raft")
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert [(each.entry, each.estimated) for each in planned.downloads] == [
         (UNSIZED, True), ("raft", False),
     ]  # fmt: skip
@@ -325,11 +325,11 @@ def test_at_once_is_in_order_and_raises() -> None:
 
     def ask(number: int) -> int:
         if number == 7:
-            late.wait(5)
+            late.wait(60)
         return number * 2
 
     assert at_once(ask, range(7)) == [number * 2 for number in range(7)]
-    assert at_once(ask, range(6, 9), within=0.3) == [12, None, 16]
+    assert at_once(ask, range(6, 9), within=1) == [12, None, 16]
     late.set()
     assert at_once(ask, []) == []
     with pytest.raises(ZeroDivisionError):
