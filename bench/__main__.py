@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import (
-    floor,
     footprint,
     guide,
     idle,
     kills,
     lab,
     machine,
+    profile,
     report,
     transfers,
     trees,
@@ -50,7 +50,7 @@ CONDITIONS: dict[str, Callable[[Lab], Section]] = {
     "one_core": transfers.one_core,
     "batch_tls": trees.batch_tls,
     "guide": guide.guide,
-    "profile": floor.profile,
+    "profile": profile.profile,
 }
 
 

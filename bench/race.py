@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Do nothing."""
 
 
@@ -24,8 +24,8 @@ class Contender:
     name: str
     action: Callable[[], Sequence[float]]
     checked: str
-    reset: Callable[[], None] = _nothing
-    verify: Callable[[], None] = _nothing
+    reset: Callable[[], None] = nothing
+    verify: Callable[[], None] = nothing
     absent: str | None = None  # the missing tool
     rounds: int | None = None  # if fewer than the others
     words: tuple[str, ...] = ()  # the first command, for a caller that starts it differently
