@@ -1,6 +1,6 @@
 """Check and repair a DVC remote, or publish the tree to one that everybody can read.
 
-`dvc push` and `dvc pull` transfer the files.
+`./checkpoints dvc push` and `./checkpoints dvc pull` transfer the files.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _EXAMPLES = {
 }
 _PUBLISH = """\
 Push every pinned file whose licence in dvc.yaml lets anybody redistribute it, and name the others.
-Use it instead of `dvc push` for a remote that people outside your institution can read."""
+Use it instead of `./checkpoints dvc push` for a remote that people outside your institution can
+read."""
 
 
 @command
@@ -91,7 +92,7 @@ def _next(seen: Survey, kept: set[str], stages: Mapping[str, str]) -> Iterator[s
     if damaged := [item.path for item in seen.broken if item.state == "damaged"]:
         more = f" and {len(damaged) - 1} more" if damaged[1:] else ""
         yield f"{seen.url} has other bytes than the pinned ones for: {damaged[0]}{more}"
-        yield "Next, in a clone that has them (`dvc push` would not replace them):"
+        yield "Next, in a clone that has them (`./checkpoints dvc push` would not replace them):"
         yield f"`./checkpoints team check -r {seen.remote} --repair`."
 
 

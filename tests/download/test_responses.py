@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts.download import responses
 from scripts.download.responses import Response
 from tests.download.transfers import noise
 
@@ -69,8 +70,9 @@ def test_what_came_with_the_headers_is_read_first(first: int, size: int) -> None
         assert response.isclosed()
 
 
-def test_a_piece_is_filled_from_many_reads() -> None:
+def test_a_piece_is_filled_from_many_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that it is written and journalled once."""
+    monkeypatch.setattr(responses, "_COLLECT", 60)
 
     def send(peer: socket.socket) -> None:
         peer.sendall(HEAD % len(DATA))
@@ -99,7 +101,7 @@ def test_bytes_of_a_slow_line_are_counted_as_they_arrive() -> None:
 
 def reset(peer: socket.socket) -> None:
     """Close a connection so that the other side gets an error."""
-    time.sleep(0.1)  # or the other side loses what it has not read yet
+    time.sleep(0.5)  # or the other side loses what it has not read yet
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -162,14 +164,22 @@ def test_it_says_how_many_bytes_had_come_before_a_read() -> None:
     """Whether the network or the reader is slow."""
     ours, peer = socket.socketpair()
     found: list[tuple[int, int]] = []
+    late: list[bytes] = []
+
+    class Late(Response):
+        def _waiting(self) -> int:
+            size = super()._waiting()
+            peer.sendall(b"".join(late))
+            return size
+
     with ours, peer:
-        response = Response(ours, lambda *counts: found.append(counts), method="GET")
+        response = Late(ours, lambda *counts: found.append(counts), method="GET")
         peer.sendall(HEAD % 40_000)
         response.begin()
         peer.sendall(DATA[:30_000])
         response.read(20_000)
         response.read(10_000)
-        threading.Timer(0.05, peer.sendall, [DATA[30_000:40_000]]).start()
+        late.append(DATA[30_000:40_000])
         response.read(10_000)
 
     assert found == [(20_000, 30_000), (10_000, 10_000), (10_000, 0)]
