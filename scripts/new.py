@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None) -> None:
     say(f"{folder}: a new repository, commit {commit[:12]}")
     if given.listed:
         _import(folder, given.listed)
-        say("the catalogue has the files of the list, in the same commit")
+        say("the files of the list are in that commit, too: there is nothing left to keep")
     say(f"Next: cd {quote(str(folder))} && ./checkpoints")
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from scripts import fetch
 from scripts.catalogue.params import Network
 from scripts.catalogue.pins import Pin
 from scripts.console.errors import SourceError
@@ -141,6 +142,16 @@ def test_no_proxy_is_honoured(clone: TestClone, world: World, capsys: Capture) -
 
     assert clone.tree() == {PATH: CONTENT}
     assert world.tunnels == []
+
+
+@pytest.mark.usefixtures("local")
+def test_plain_and_tls_go_side_by_side(clone: TestClone, world: World) -> None:
+    """In one run, with connections that all count for the same limits."""
+    assert fetch.main([NAME, "sam_vit_b"]) == 0
+
+    assert clone.read(PATH) == CONTENT
+    assert len(clone.tree()) == 2
+    assert {host for host, _ in world.tunnels} == {HOST}
 
 
 @pytest.mark.usefixtures("local")
