@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from bench.machine import CORES
 from bench.race import Contender, Row
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 _FLOOR = "floor: all cores busy with {} and its server{}"
 NOTHING = "dvc repro, nothing to do"
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def nothing_to_do(clone: Clone) -> Contender:

@@ -20,12 +20,14 @@ _TOOLS = {
 _PACKAGES = ("dvc", "requests", "urllib3", "huggingface_hub", "pooch")
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 def describe(folder: Path) -> dict[str, str]:
     """Return what a reader needs to judge the figures; `folder` is where files are written."""
     load = os.getloadavg()[0]
     return {
-        "processor": f"{len(os.sched_getaffinity(0))} cores, {_processor()}",
+        "processor": f"{CORES} cores, {_processor()}",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.1f} GB",
         "kernel": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "file system": _file_system(folder),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench import rivals
 from bench.command import FailedError
-from bench.floor import CORES
+from bench.machine import CORES
 from bench.race import Contender, Row, nothing, race
 from bench.report import Section
 
@@ -44,7 +45,7 @@ def profile(lab: Lab) -> Section:
         done = stack.enter_context(lab.clone([(batch[0], several[0][1])], tls=True))
         more = stack.enter_context(lab.clone(several, tls=True))
         scratch = stack.enter_context(lab.scratch(file, url, tls=True))
-        done.place.run(*shlex.split(_fetch(done)))
+        done.place.run("sh", "-c", _fetch(done))
         rival = rivals.curl(scratch)
         both = f"{shlex.join(rival.words)} && md5sum -c md5sums"
         sampled = [
@@ -68,7 +69,8 @@ _REMARK = (
 
 
 def _fetch(clone: Clone) -> str:
-    return shlex.join(["python", "-m", "scripts.fetch", *(entry.name for entry in clone.entries)])
+    names = [entry.name for entry in clone.entries]
+    return shlex.join([sys.executable, "-m", "scripts.fetch", *names])
 
 
 @dataclass
